@@ -1,0 +1,174 @@
+"""The nouns of the project as frozen values.
+
+Nothing here computes results. A noun describes *what* is wanted, completely enough that its canonical JSON
+(:mod:`harness.canonical`) is the key under which the result is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One pass of temperature → min-p → top-k → top-p over next-token logits (vLLM's order), renormalised.
+
+    ``temperature`` 0 is greedy. ``top_k`` 0 and ``top_p`` 1 and ``min_p`` 0 switch a filter off.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise BadInput(f"temperature={self.temperature}: must be 0 (greedy) or above")
+        if not 0 < self.top_p <= 1:
+            raise BadInput(f"top_p={self.top_p}: must be above 0 and at most 1")
+        if self.top_k < 0:
+            raise BadInput(f"top_k={self.top_k}: must be 0 (off) or above")
+        if not 0 <= self.min_p < 1:
+            raise BadInput(f"min_p={self.min_p}: must be from 0 (off) to below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A decoding policy: stages applied in order, each renormalising what the one before kept.
+
+    One stage is ordinary decoding. Two stages, (T_train, ρ_train) then (T_eval, ρ_eval), are what the SSD paper's
+    ideal-fit assumption says the trained student does when it is decoded (arXiv:2604.01193, Prop. B.2).
+    """
+
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise BadInput("a decoding policy needs at least one stage")
+
+    @classmethod
+    def single(cls, temperature: float, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Policy:
+        """The ordinary one-stage policy."""
+        return cls((Stage(temperature, top_k, top_p, min_p),))
+
+    @property
+    def greedy(self) -> bool:
+        """Whether some stage is greedy, so that every sample of a prompt is the same."""
+        return any(s.temperature == 0 for s in self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """Weights as published: a catalogue name's source, a local path or a Hub id, at a revision."""
+
+    source: str
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRecipe:
+    """What is sampled from the frozen parent, from which prompts, and what of it is kept.
+
+    ``filters`` are names from :mod:`harness.train.corpus`; the paper drops only ``empty`` and ``stub`` (single-line)
+    responses. ``transforms`` name deliberate damage for control arms (none for SSD).
+    """
+
+    pool: str
+    pool_digest: str
+    n_prompts: int
+    policy: Policy
+    max_new_tokens: int
+    samples_per_prompt: int = 1
+    prompt_format: Literal["chat", "raw"] = "chat"
+    filters: tuple[str, ...] = ("empty", "stub")
+    transforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRecipe:
+    """Supervised fine-tuning: token-level cross-entropy on response tokens only (Eq. 2 of the paper).
+
+    Defaults follow the paper's C.1 where it states a value (AdamW betas, weight decay, cosine to ``min_lr_ratio``).
+    ``steps`` are optimiser steps over batches of ``batch_size`` sequences.
+    """
+
+    method: Literal["lora", "full"] = "lora"
+    steps: int = 64
+    batch_size: int = 8
+    micro_batch_size: int = 4
+    learning_rate: float = 2e-4
+    min_lr_ratio: float = 0.2
+    warmup_ratio: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.1
+    max_grad_norm: float = 1.0
+    max_length: int = 1024
+    lora_rank: int = 32
+    lora_alpha: int = 64
+    lora_dropout: float = 0.0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class DistilledModel:
+    """A model made from a parent by sampling a corpus and fine-tuning on it: a recipe, resolved to weights later."""
+
+    parent: BaseModel | DistilledModel
+    corpus: CorpusRecipe
+    training: TrainRecipe
+    seed: int
+    round: int = 1
+
+
+Model = BaseModel | DistilledModel
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One column of an experiment: which model, decoded how. The task and sample count come from the scale."""
+
+    name: str
+    model: Model
+    policy: Policy
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """``treatment − control`` on one metric of the same problems.
+
+    ``test`` is ``superiority`` (H0: difference ≤ 0), ``equivalence`` (TOST within ± ``margin``) or ``noninferiority``
+    (H0: difference ≤ −``margin``). ``margin`` is in the metric's own unit (0.05 is five points of pass@1).
+    """
+
+    treatment: str
+    control: str
+    metric: str = "pass@1"
+    test: Literal["superiority", "equivalence", "noninferiority"] = "superiority"
+    margin: float = 0.0
+    family: Literal["confirmatory", "exploratory"] = "confirmatory"
+
+    @property
+    def name(self) -> str:
+        sign = {"superiority": ">", "equivalence": "≈", "noninferiority": "≥"}[self.test]
+        return f"{self.treatment} {sign} {self.control} [{self.metric}]"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRef:
+    """A task with the options that change its problems or verdicts, and how much of it a scale takes.
+
+    ``limit`` 0 takes every problem; otherwise the first ``limit`` in the order of a hash of the problem ids, so that a
+    subset does not depend on file order.
+    """
+
+    name: str
+    samples_per_problem: int
+    max_new_tokens: int
+    limit: int = 0
+    path: str = ""
+    profile: str = "strict"
+    options: tuple[tuple[str, str], ...] = field(default=())

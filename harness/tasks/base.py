@@ -1,0 +1,64 @@
+"""What a task is: problems, how they are put to a model, and how an answer becomes a program with a test plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from sandbox.api import Limits, Plan
+
+AnswerField = Literal["completion", "solution", "response"]
+"""How a sample is given: continues the prompt, is a whole program, or is raw model text to extract code from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One prompt with its tests.
+
+    ``prompt`` is what the benchmark publishes (for HumanEval: signature and docstring). ``tests`` is in the form its
+    task understands and never leaves the grading side. ``stratum`` is the benchmark's own difficulty label, if any.
+    """
+
+    id: str
+    prompt: str
+    entry_point: str
+    tests: Any
+    canonical_solution: str = ""
+    stratum: str = ""
+    meta: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An answer turned into a program. ``source`` is ``None`` where no code was found (``reason`` says why)."""
+
+    source: str | None
+    reason: str = ""
+
+
+class Task(Protocol):
+    """A named, versioned list of problems."""
+
+    name: str
+    version: str
+
+    def problems(self) -> Sequence[Problem]:
+        """All problems, in the benchmark's order."""
+        ...
+
+    def messages(self, problem: Problem) -> list[dict[str, str]]:
+        """The chat messages put to an instruct model (the engine applies the model's own chat template)."""
+        ...
+
+    def program(self, problem: Problem, answer: str, form: AnswerField) -> Program:
+        """The program an answer stands for."""
+        ...
+
+    def plan(self, problem: Problem) -> Plan:
+        """How a program for ``problem`` is exercised, and what decides whether it passes."""
+        ...
+
+    def limits(self, problem: Problem) -> Limits:
+        """The committed limits of this benchmark."""
+        ...
