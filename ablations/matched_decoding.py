@@ -1,0 +1,97 @@
+"""If the base model is decoded as SSD samples and decodes, does it match the SSD model?
+
+The paper (arXiv:2604.01193) compares SSD decoded at its own settings with the base decoded at others in five of six
+rows of its tables 3 and 4. Its theory (Prop. B.2) says that under an ideal fit the student *is* the base decoded in two
+stages, with no training at all. Neither comparison was published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from harness.ablation import Ablation, Context, ContrastView, Decision
+from harness.spec import Arm, Contrast
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``None`` takes the model's own entry. ``margin`` is in pass@1: 0.05 is five points."""
+
+    t_base: float | None = None
+    t_train: float | None = None
+    t_eval: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    margin: float = 0.05
+
+
+DECODED = ("base@train", "base@eval", "base@product", "base@two_stage")
+
+
+def arms(settings: Settings, context: Context) -> tuple[Arm, ...]:
+    given = {k: getattr(settings, k) for k in ("t_base", "t_train", "t_eval", "top_k", "top_p")}
+    decoding = replace(context.decoding, **{k: v for k, v in given.items() if v is not None})
+    base, ssd = context.base, context.ssd(decoding.train)
+    return (
+        Arm("base", base, decoding.base, "the model's recommended decoding"),
+        Arm("base@train", base, decoding.train, "SSD's training-time sampling"),
+        Arm("base@eval", base, decoding.eval, "SSD's evaluation decoding"),
+        Arm("base@product", base, decoding.product, "one stage at T_train·T_eval"),
+        Arm("base@two_stage", base, decoding.two_stage, "the ideal student, without training"),
+        Arm("ssd@eval", ssd, decoding.eval, "SSD as published"),
+        Arm("ssd@base", ssd, decoding.base, "SSD with the base's decoding"),
+    )
+
+
+def contrasts(settings: Settings) -> tuple[Contrast, ...]:
+    return (
+        Contrast("ssd@eval", "base"),
+        *(Contrast("ssd@eval", control) for control in DECODED),
+        Contrast("ssd@eval", "base@two_stage", test="equivalence", margin=settings.margin),
+        Contrast("ssd@base", "base", family="exploratory"),
+    )
+
+
+def decide(results: Mapping[str, ContrastView]) -> Decision:
+    views = list(results.values())
+    beats = {v.contrast.control: v.holds for v in views if v.contrast.test == "superiority" and _confirmatory(v)}
+    equivalent = next(v for v in views if v.contrast.test == "equivalence")
+    if beats["base"] and equivalent.holds:
+        margin = 100 * equivalent.contrast.margin
+        return Decision("equivalent", f"two-stage decoding of the base explains the gain (within {margin:g} points)")
+    if all(beats.values()):
+        return Decision("supported", "decoding does not explain the gain: SSD beats the base under every decoding")
+    lost = [name for name, won in beats.items() if not won]
+    worst = max(v.minimum_detectable_effect for v in views if v.contrast.control in lost)
+    return Decision(
+        "inconclusive",
+        f"SSD is not shown to beat {', '.join(lost)}, nor to gain and equal two-stage decoding; the design could have "
+        f"seen {100 * worst:.1f} points",
+    )
+
+
+def _confirmatory(view: ContrastView) -> bool:
+    return view.contrast.family == "confirmatory"
+
+
+ABLATION = Ablation(
+    name="matched_decoding",
+    question="If the base model is decoded with the settings SSD used, does it match the SSD model?",
+    asked_by="ssd.md Q3 and Q13; discussion of arXiv:2604.01193 ('sampler truncation folded into weights')",
+    rule=(
+        "'Decoding does not explain it' requires ssd@eval to beat base and every base@X, each at one-sided 2.5 % "
+        "(intersection–union, so no adjustment). 'Two-stage decoding explains it' requires ssd@eval > base and "
+        "equivalence of ssd@eval and base@two_stage within the margin (two one-sided tests at 5 %). Anything else is "
+        "inconclusive, with the smallest effect the design could have seen."
+    ),
+    outcomes={
+        "supported": "the fine-tuning adds something that no tested decoding of the base gives",
+        "equivalent": "the fine-tuning does what its theory says, and decoding the base in two stages does it for free",
+        "inconclusive": "this design cannot tell; the smallest detectable effect says how far it could see",
+    },
+    settings=Settings,
+    arms=arms,
+    contrasts=contrasts,
+    decide=decide,
+)

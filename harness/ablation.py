@@ -1,0 +1,113 @@
+"""What an ablation is: a question with its arms, contrasts and decision rule, all fixed before any run.
+
+The files in ``ablations/`` are values of :class:`Ablation` and nothing else: they hold no statistics, no storage and
+no plotting, so that a reader learns the whole experiment from one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, DistilledModel, Policy, TrainRecipe
+
+Status = Literal["supported", "refuted", "equivalent", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """A model's own decoding settings: what its makers recommend, and what SSD uses with it."""
+
+    t_base: float
+    t_train: float
+    t_eval: float
+    top_k: int
+    top_p: float
+    base_top_k: int
+    base_top_p: float
+
+    @property
+    def base(self) -> Policy:
+        """The base model's recommended decoding."""
+        return Policy.single(self.t_base, self.base_top_k, self.base_top_p)
+
+    @property
+    def train(self) -> Policy:
+        """SSD's training-time sampling."""
+        return Policy.single(self.t_train, self.top_k, self.top_p)
+
+    @property
+    def eval(self) -> Policy:
+        """SSD's evaluation decoding."""
+        return Policy.single(self.t_eval, self.top_k, self.top_p)
+
+    @property
+    def product(self) -> Policy:
+        """One stage at T_train·T_eval: what composing the temperatures predicts (Lemma B.1)."""
+        return Policy.single(self.t_train * self.t_eval, self.top_k, self.top_p)
+
+    @property
+    def two_stage(self) -> Policy:
+        """Training-time sampling, renormalised, then evaluation decoding: the ideal student (Prop. B.2)."""
+        return Policy(self.train.stages + self.eval.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run hands to an ablation: the base model, its decoding, and the recipes of SSD at the run's scale."""
+
+    base: BaseModel
+    decoding: Decoding
+    corpus: CorpusRecipe
+    training: TrainRecipe
+
+    def ssd(self, train_policy: Policy | None = None) -> DistilledModel:
+        """The model SSD makes of the base. The seed is set for each replicate when the run is planned."""
+        corpus = replace(self.corpus, policy=train_policy or self.decoding.train)
+        return DistilledModel(self.base, corpus, self.training, seed=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastView:
+    """What a rule may ask of a finished contrast."""
+
+    contrast: Contrast
+    difference: float
+    lower: float
+    upper: float
+    p_value: float
+    minimum_detectable_effect: float
+    holds: bool
+    """Whether the contrast's own null hypothesis was rejected at its level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict of a rule on one task: a status and the sentence a reader gets."""
+
+    status: Status
+    sentence: str
+
+
+Rule = Callable[[Mapping[str, ContrastView]], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """One question.
+
+    ``settings`` is a frozen dataclass type with defaults; its fields are the keys of ``ablation.…`` overrides.
+    ``arms`` and ``contrasts`` build the design from settings and context; ``decide`` maps finished contrasts (keyed by
+    :attr:`harness.spec.Contrast.name`) to a decision. ``outcomes`` says, before any run, what each status would mean.
+    """
+
+    name: str
+    question: str
+    asked_by: str
+    rule: str
+    outcomes: Mapping[str, str]
+    settings: type
+    arms: Callable[[Any, Context], tuple[Arm, ...]]
+    contrasts: Callable[[Any], tuple[Contrast, ...]]
+    decide: Rule
