@@ -1,0 +1,1 @@
+"""Sampling: the engine contract, decoding policies, noise, and the engines."""
