@@ -99,7 +99,9 @@ class Step:
     def write_part(self, index: int, data: bytes) -> None:
         write_atomic(self._part_path(index), data)
 
-    def finish(self, outputs: Mapping[str, bytes], facts: Mapping[str, Any], kept: Mapping[str, str] | None = None) -> None:
+    def finish(
+        self, outputs: Mapping[str, bytes], facts: Mapping[str, Any], kept: Mapping[str, str] | None = None
+    ) -> None:
         """Write the outputs, then ``done.json``. ``kept`` names outputs already in place, with their digests."""
         digests = dict(kept or {})
         for name, data in outputs.items():

@@ -1,0 +1,142 @@
+"""Sampling steps: a corpus from the pool, and samples of a task's problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.canonical import digest, key64
+from harness.config import EngineConfig
+from harness.generate.api import Completion, Request
+from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
+from harness.models import ResolvedModel
+from harness.pipeline.plan import LoadedTask
+from harness.pipeline.workshop import Workshop
+from harness.progress import track
+from harness.spec import CorpusRecipe, Policy
+from harness.tasks.base import Task
+from harness.train.corpus import drop_reason
+from harness.train.pools import load_pool
+
+SAMPLES_VERSION = 1
+CORPUS_VERSION = 1
+
+Messages = tuple[tuple[str, str], ...]
+
+
+def samples_step(
+    shop: Workshop, loaded: LoadedTask, model: ResolvedModel, policy: Policy, seed: int, round_: int = 0
+) -> Step:
+    """Sample every problem of a task. Output ``samples.jsonl``: one row a sample, in order of problem and index."""
+    prompts = [(p.id, _messages(loaded.task, p)) for p in loaded.problems]
+    count = loaded.ref.samples_per_problem
+    settings = {
+        "policy": policy,
+        "max_new_tokens": loaded.ref.max_new_tokens,
+        "samples": count,
+        "seed": seed,
+        "round": round_,
+        "task": loaded.ref.name,
+        "engine": engine_key(shop.config.engine),
+    }
+    inputs = {**_model_inputs(model), "prompts": digest(prompts)}
+    step = shop.store.step(StepRequest("samples", SAMPLES_VERSION, settings, inputs))
+    requests = [
+        Request(name, tuple(key64(seed, "eval", round_, loaded.ref.name, name, i) for i in range(count)), messages)
+        for name, messages in prompts
+    ]
+    _sample(shop, step, model, requests, policy, loaded.ref.max_new_tokens, "samples.jsonl", lambda r: r)
+    return step
+
+
+def corpus_step(shop: Workshop, recipe: CorpusRecipe, parent: ResolvedModel, seed: int, round_: int) -> Step:
+    """Sample the pool from the frozen parent and mark what is kept. Output ``corpus.jsonl``."""
+    pool = load_pool(recipe.pool)
+    prompts = pool.prompts[: recipe.n_prompts]
+    settings = {"recipe": recipe, "seed": seed, "round": round_, "engine": engine_key(shop.config.engine)}
+    step = shop.store.step(StepRequest("corpus", CORPUS_VERSION, settings, _model_inputs(parent)))
+    requests = []
+    for prompt in prompts:
+        keys = tuple(key64(seed, "corpus", round_, recipe.pool, prompt.id, i) for i in range(recipe.samples_per_prompt))
+        if recipe.prompt_format == "chat":
+            requests.append(Request(prompt.id, keys, (("user", prompt.text),)))
+        else:
+            requests.append(Request(prompt.id, keys, text=prompt.text))
+    texts = {p.id: p.text for p in prompts}
+
+    def annotate(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "prompt": texts[row["problem"]], "dropped": drop_reason(row["text"], recipe.filters)}
+
+    _sample(shop, step, parent, requests, recipe.policy, recipe.max_new_tokens, "corpus.jsonl", annotate)
+    return step
+
+
+def engine_key(settings: EngineConfig) -> dict[str, Any]:
+    """What of an engine decides the numbers on one machine. Device and threads go into the record, not the key."""
+    return {"name": settings.name, "dtype": settings.dtype, "max_batch_rows": settings.max_batch_rows}
+
+
+def _messages(task: Task, problem: Any) -> Messages:
+    return tuple((m["role"], m["content"]) for m in task.messages(problem))
+
+
+def _model_inputs(model: ResolvedModel) -> dict[str, str]:
+    return {
+        "weights": model.weight_digest,
+        "tokenizer": model.tokenizer_digest,
+        "chat_template": model.chat_template_digest,
+    }
+
+
+def _sample(
+    shop: Workshop,
+    step: Step,
+    model: ResolvedModel,
+    requests: Sequence[Request],
+    policy: Policy,
+    max_new_tokens: int,
+    output: str,
+    annotate: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    """Generate batch by batch, each stored when finished, then join them in request order."""
+    if step.done:
+        return
+    with step.lock():
+        if step.done:
+            return
+        engine = shop.engine(model.path)
+        batches = engine.plan(requests, max_new_tokens)
+        rows: dict[tuple[str, int], dict[str, Any]] = {}
+        stored = [step.part(i) for i in range(len(batches))]
+        todo = sum(len(requests[j].noise_keys) for b in batches for j in b)
+        ready = sum(
+            len(requests[j].noise_keys) for b, s in zip(batches, stored, strict=True) if s is not None for j in b
+        )
+        with track(f"{step.request.name} {step.key[:8]}", todo, "samples", ready) as advance:
+            for index, batch in enumerate(batches):
+                data = stored[index]
+                if data is None:
+                    chosen = [requests[j] for j in batch]
+                    data = dump_lines([_row(c) for c in engine.generate(chosen, policy, max_new_tokens)])
+                    step.write_part(index, data)
+                    advance(sum(len(r.noise_keys) for r in chosen))
+                rows |= {(r["problem"], r["index"]): r for r in load_lines(data)}
+        ordered = [annotate(rows[r.key, i]) for r in requests for i in range(len(r.noise_keys))]
+        facts = {
+            "samples": len(ordered),
+            "new_tokens": sum(r["tokens"] for r in ordered),
+            "engine": engine.describe(),
+        }
+        step.finish({output: dump_lines(ordered)}, facts)
+
+
+def _row(completion: Completion) -> dict[str, Any]:
+    return {
+        "problem": completion.key,
+        "index": completion.index,
+        "text": completion.text,
+        "token_ids": list(completion.token_ids),
+        "tokens": len(completion.token_ids),
+        "prompt_tokens": completion.prompt_tokens,
+        "finish": completion.finish,
+    }

@@ -1,0 +1,73 @@
+"""The grading step: samples of a task become verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.canonical import digest, text_digest
+from harness.grade import GradeItem, Verdict, grade_samples
+from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
+from harness.pipeline.plan import LoadedTask
+from harness.pipeline.workshop import Workshop, chunks
+from harness.progress import track
+
+VERDICTS_VERSION = 1
+CHUNK = 200
+"""Samples a stored part: a few seconds of work, so little is lost when a run is killed."""
+
+
+def verdicts_step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
+    """Grade samples. Output ``verdicts.jsonl``: one row a sample, in the samples' order."""
+    settings = {"task": loaded.ref.name, "version": loaded.task.version, "profile": loaded.ref.profile}
+    inputs = {"samples": samples.output_digest("samples.jsonl"), "tests": tests_digest(loaded)}
+    step = shop.store.step(StepRequest("verdicts", VERDICTS_VERSION, settings, inputs))
+    if step.done:
+        return step
+    with step.lock():
+        if step.done:
+            return step
+        rows = load_lines(samples.read("samples.jsonl"))
+        parts = chunks(len(rows), CHUNK)
+        stored = [step.part(i) for i in range(len(parts))]
+        ready = sum(len(p) for p, s in zip(parts, stored, strict=True) if s is not None)
+        graded: list[dict[str, Any]] = []
+        with track(f"grade {step.key[:8]}", len(rows), "programs", ready) as advance:
+            for index, part in enumerate(parts):
+                data = stored[index]
+                if data is None:
+                    data = dump_lines(grade_rows(shop, loaded, [rows[i] for i in part]))
+                    step.write_part(index, data)
+                    advance(len(part))
+                graded.extend(load_lines(data))
+        facts = {"programs": len(graded), "executor": shop.executor().describe()}
+        step.finish({"verdicts.jsonl": dump_lines(graded)}, facts)
+    return step
+
+
+def grade_rows(shop: Workshop, loaded: LoadedTask, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Verdict rows for sample rows, in their order."""
+    problems = {p.id: p for p in loaded.problems}
+    items = [GradeItem(f"{r['problem']}\x1f{r['index']}", problems[r["problem"]], r["text"], "response") for r in rows]
+    verdicts = {v.key: v for v in grade_samples(loaded.task, items, shop.executor(), profile=loaded.ref.profile)}
+    return [_row(row, verdicts[item.key]) for row, item in zip(rows, items, strict=True)]
+
+
+def tests_digest(loaded: LoadedTask) -> str:
+    """Digest of everything about the problems that decides verdicts."""
+    return digest([[p.id, p.prompt, p.entry_point, p.tests] for p in loaded.problems])
+
+
+def _row(sample: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    return {
+        "problem": sample["problem"],
+        "index": sample["index"],
+        "outcome": str(verdict.outcome),
+        "passed": verdict.passed,
+        "cpu_seconds": round(verdict.cpu_seconds, 4),
+        "detail": verdict.detail,
+        "tests_passed": verdict.tests_passed,
+        "tests_total": verdict.tests_total,
+        "program_digest": verdict.program_digest,
+        "sample_digest": text_digest(sample["text"]),
+    }

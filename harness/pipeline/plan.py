@@ -1,0 +1,127 @@
+"""What a run will do, worked out before anything is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import ablations
+from harness.ablation import Ablation, Context
+from harness.config import RunConfig
+from harness.errors import BadInput
+from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, DistilledModel, Model, Policy, TaskRef
+from harness.tasks.base import Problem, Task
+from harness.tasks.registry import load_task
+from harness.tasks.selection import select
+from harness.train.pools import load_pool
+
+POOL = "starter_pool"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """A task with the problems this run takes of it."""
+
+    ref: TaskRef
+    task: Task
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One arm on one task with one seed: the unit that is generated and graded."""
+
+    arm: str
+    seed: int
+    task: str
+    model: Model
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole design of a run."""
+
+    config: RunConfig
+    ablation: Ablation
+    arms: tuple[Arm, ...]
+    contrasts: tuple[Contrast, ...]
+    tasks: tuple[LoadedTask, ...]
+    cells: tuple[Cell, ...]
+
+    def task(self, name: str) -> LoadedTask:
+        return next(t for t in self.tasks if t.ref.name == name)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model to be evaluated, parents before children, each once."""
+        return tuple(dict.fromkeys(c.model for c in self.cells))
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Expand an ablation into cells, ordered so that arms of one model stand together.
+
+    Raises:
+        BadInput: for settings that make no design (a temperature below zero, an arm of unknown name in a contrast).
+    """
+    ablation = ablations.load(config.ablation)
+    arms = ablation.arms(config.settings, context(config))
+    contrasts = ablation.contrasts(config.settings)
+    _check(arms, contrasts)
+    tasks = tuple(_load(ref) for ref in config.tasks)
+    seeds = config.scale.seeds or (config.seed,)
+    cells = [
+        Cell(arm.name, config.seed + seed, t.ref.name, seeded(arm.model, config.seed + seed), arm.policy)
+        for arm in arms
+        for seed in seeds
+        for t in tasks
+    ]
+    order = {model: i for i, model in enumerate(dict.fromkeys(c.model for c in cells))}
+    cells.sort(key=lambda c: order[c.model])
+    return Plan(config, ablation, arms, contrasts, tasks, tuple(cells))
+
+
+def context(config: RunConfig) -> Context:
+    """The base model and SSD's recipes at the run's scale."""
+    pool = load_pool(POOL)
+    n_prompts = config.scale.train_prompts or len(pool.prompts)
+    if n_prompts > len(pool.prompts):
+        raise BadInput(f"scale.train_prompts={n_prompts}: the pool {POOL} has {len(pool.prompts)} prompts")
+    corpus = CorpusRecipe(
+        pool=POOL,
+        pool_digest=pool.digest,
+        n_prompts=n_prompts,
+        policy=config.model.decoding.train,
+        max_new_tokens=config.scale.train_max_new_tokens,
+    )
+    base = BaseModel(config.model.source, config.model.revision)
+    return Context(base, config.model.decoding, corpus, config.train)
+
+
+def seeded(model: Model, seed: int) -> Model:
+    """The model with its seed, and those of its distilled ancestors, set."""
+    if isinstance(model, BaseModel):
+        return model
+    return replace(model, parent=seeded(model.parent, seed), seed=seed)
+
+
+def ancestors(model: Model) -> list[Model]:
+    """The model and what it was made from, oldest first."""
+    chain: list[Model] = [model]
+    while isinstance(chain[0], DistilledModel):
+        chain.insert(0, chain[0].parent)
+    return chain
+
+
+def _load(ref: TaskRef) -> LoadedTask:
+    task = load_task(ref.name, path=ref.path, options=ref.options)
+    return LoadedTask(ref, task, tuple(select(task.problems(), ref.limit)))
+
+
+def _check(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> None:
+    names = {a.name for a in arms}
+    if len(names) != len(arms):
+        raise ValueError("two arms have one name")
+    unknown = {n for c in contrasts for n in (c.treatment, c.control)} - names
+    if unknown:
+        raise ValueError(f"contrasts name arms that do not exist: {', '.join(sorted(unknown))}")

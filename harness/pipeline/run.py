@@ -1,0 +1,166 @@
+"""A whole run: every cell sampled, every sample graded, one record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.canonical import digest, to_plain
+from harness.config import RunConfig
+from harness.ledger.provenance import code_state, environment
+from harness.ledger.record import Record, Row, load_record, write_record
+from harness.ledger.store import Step, load_lines
+from harness.pipeline.generation import corpus_step, samples_step
+from harness.pipeline.grading import tests_digest, verdicts_step
+from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
+from harness.pipeline.weights import train_step, weights
+from harness.pipeline.workshop import Workshop
+from harness.progress import say
+from harness.spec import DistilledModel, Model
+from harness.tasks.selection import id_list_digest
+from harness.train.decontaminate import overlap_report
+from harness.train.pools import load_pool
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A cell with its finished steps."""
+
+    cell: Cell
+    samples: Step
+    verdicts: Step
+
+
+def run(config: RunConfig, runs: Path) -> Record:
+    """Carry out a run, or what of it is not in the store yet, and write its record under ``runs``."""
+    started = time.time()
+    plan = make_plan(config)
+    overlap = contamination(plan)
+    if overlap["overlapping"]:
+        say(f"warning: {overlap['overlapping']} training prompts share a 13-gram with an evaluation problem")
+    with Workshop(config, runs) as shop:
+        generated = _generate(shop, plan)
+        graded = [Graded(c, s, verdicts_step(shop, plan.task(c.task), s)) for c, s in generated]
+        head = _head(shop, plan, graded, overlap)
+        folder = runs / f"{config.ablation}-{head['run_id'][:12]}"
+        if (folder / "record.json").exists():
+            return load_record(folder)
+        head["environment"] = environment()
+        head["started"], head["finished"] = round(started), round(time.time())
+        verdicts, samples = _rows(plan, graded)
+        return write_record(folder, head, verdicts, samples, _corpora(shop, plan))
+
+
+def contamination(plan: Plan) -> dict[str, Any]:
+    """13-gram overlap of the training pool with every evaluation problem of the run."""
+    pool = load_pool(plan.arms[-1].model.corpus.pool) if isinstance(plan.arms[-1].model, DistilledModel) else None
+    if pool is None:
+        return {"overlapping": 0, "checked": 0}
+    evaluation = {f"{t.ref.name}:{p.id}": p.prompt for t in plan.tasks for p in t.task.problems()}
+    return overlap_report({p.id: p.text for p in pool.prompts}, evaluation).summary()
+
+
+def _generate(shop: Workshop, plan: Plan) -> list[tuple[Cell, Step]]:
+    out = []
+    for cell in plan.cells:
+        model = weights(shop, cell.model)
+        out.append((cell, samples_step(shop, plan.task(cell.task), model, cell.policy, cell.seed)))
+    return out
+
+
+def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, Any]) -> dict[str, Any]:
+    """Everything of ``record.json`` that decides the run's identity. The run id is its digest."""
+    config = to_plain(plan.config)
+    tasks = [
+        {
+            "name": t.ref.name,
+            "version": t.task.version,
+            "problems": len(t.problems),
+            "samples_per_problem": t.ref.samples_per_problem,
+            "id_list": id_list_digest([p.id for p in t.problems]),
+            "tests": tests_digest(t),
+        }
+        for t in plan.tasks
+    ]
+    cells = [
+        {
+            "arm": g.cell.arm,
+            "seed": g.cell.seed,
+            "task": g.cell.task,
+            "samples": {"key": g.samples.key, "digest": g.samples.output_digest("samples.jsonl")},
+            "verdicts": {"key": g.verdicts.key, "digest": g.verdicts.output_digest("verdicts.jsonl")},
+            "executor": g.verdicts.facts()["executor"],
+            "engine": g.samples.facts()["engine"],
+        }
+        for g in graded
+    ]
+    identity = {
+        "ablation": plan.ablation.name,
+        "question": plan.ablation.question,
+        "rule": plan.ablation.rule,
+        "code": code_state(),
+        "config": config,
+        "evidence": plan.config.scale.evidence,
+        "arms": [{"name": a.name, "note": a.note, "policy": to_plain(a.policy)} for a in plan.arms],
+        "contrasts": [asdict(c) for c in plan.contrasts],
+        "tasks": tasks,
+        "models": [_model_row(shop, m) for m in plan.models],
+        "contamination": overlap,
+        "cells": cells,
+    }
+    named = {k: identity[k] for k in ("config", "code", "tasks", "models")}
+    inputs = [[c["arm"], c["seed"], c["task"], c["samples"]["digest"]] for c in cells]
+    return {"run_id": digest({**named, "samples": inputs}), **identity}
+
+
+def _model_row(shop: Workshop, model: Model) -> dict[str, Any]:
+    resolved = weights(shop, model)
+    row: dict[str, Any] = {
+        "weights": resolved.weight_digest,
+        "tokenizer": resolved.tokenizer_digest,
+        "chat_template": resolved.chat_template_digest,
+    }
+    if isinstance(model, DistilledModel):
+        parent = weights(shop, model.parent)
+        corpus = corpus_step(shop, model.corpus, parent, model.seed, model.round)
+        facts = train_step(shop, model, parent, corpus).facts()
+        return {
+            "kind": "distilled",
+            "seed": model.seed,
+            "round": model.round,
+            "parent": parent.weight_digest,
+            "corpus": corpus.output_digest("corpus.jsonl"),
+            "train": {k: facts[k] for k in ("examples", "dropped", "response_tokens", "losses")},
+            **row,
+        }
+    return {"kind": "base", "source": model.source, "revision": model.revision, **row}
+
+
+def _rows(plan: Plan, graded: list[Graded]) -> tuple[list[Row], list[Row]]:
+    """Verdict and sample rows of a record, in the order of the plan."""
+    verdicts: list[Row] = []
+    samples: list[Row] = []
+    for g in graded:
+        where = {"arm": g.cell.arm, "seed": g.cell.seed, "task": g.cell.task}
+        strata = {p.id: p.stratum for p in plan.task(g.cell.task).problems}
+        pairs = zip(
+            load_lines(g.samples.read("samples.jsonl")), load_lines(g.verdicts.read("verdicts.jsonl")), strict=True
+        )
+        for sample, verdict in pairs:
+            shared = {k: sample[k] for k in ("tokens", "finish")}
+            verdicts.append({**where, "stratum": strata[sample["problem"]], **verdict, **shared})
+            samples.append({**where, **{k: sample[k] for k in ("problem", "index", "text")}, **shared})
+    return verdicts, samples
+
+
+def _corpora(shop: Workshop, plan: Plan) -> list[Row]:
+    rows: list[Row] = []
+    for model in dict.fromkeys(m for top in plan.models for m in ancestors(top)):
+        if isinstance(model, DistilledModel):
+            corpus = corpus_step(shop, model.corpus, weights(shop, model.parent), model.seed, model.round)
+            where = {"seed": model.seed, "round": model.round, "corpus": corpus.key}
+            fields = ("problem", "index", "prompt", "text", "finish", "tokens", "dropped")
+            rows.extend({**where, **{k: r[k] for k in fields}} for r in load_lines(corpus.read("corpus.jsonl")))
+    return rows

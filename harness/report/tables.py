@@ -1,0 +1,166 @@
+"""Tables of a record: aligned Markdown for people, CSV for programs. Pure functions of the record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from harness.ledger.record import Record
+from harness.report.analysis import KS, ArmSummary, ContrastResult, TaskAnalysis, analyse
+from harness.spec import Contrast
+from harness.stats import Estimate
+
+TOO_SMALL = "**Too small to be evidence**: this scale only shows that every part works."
+
+
+def render_markdown(record: Record, level: int = 1) -> str:
+    """The whole of a record as Markdown, headings starting at ``level``."""
+    head = record.head
+    config = head["config"]
+    title = f"{record.ablation} · {config['model']['name']} · {config['scale']['name']} · run {record.run_id[:12]}"
+    lines = [f"{'#' * level} {title}", "", head["question"], ""]
+    for analysis, task in zip(analyse(record), head["tasks"], strict=True):
+        lines += _task_section(analysis, task, head, level + 1)
+    lines += ["", *_notes(head)]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """An aligned Markdown table; columns in ``right`` are right-aligned."""
+    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [("-" * (w - 1) + ":") if i in right else "-" * w for i, w in enumerate(widths)]
+    return [line(header), f"| {' | '.join(rule)} |", *[line(r) for r in rows]]
+
+
+def arms_csv(records: Sequence[Record]) -> str:
+    """One row a (run, task, arm); rates as fractions, empty where undefined."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    passes = [f"pass@{k}{part}" for k in KS for part in ("", "_lower", "_upper")]
+    rates = ("no_code_rate", "truncation_rate", "mean_tokens", "infra_errors", "samples", "problems", "seeds")
+    writer.writerow(["run", "model", "scale", "task", "arm", *passes, *rates])
+    for record in records:
+        where = [record.run_id[:12], record.head["config"]["model"]["name"], record.head["config"]["scale"]["name"]]
+        for t in analyse(record):
+            for a in t.arms:
+                cells = [c for k in KS for c in _estimate_cells(a.pass_at[k])]
+                writer.writerow([*where, t.task, a.arm, *cells, *[_number(getattr(a, f)) for f in rates]])
+    return sink.getvalue()
+
+
+def contrasts_csv(records: Sequence[Record]) -> str:
+    """One row a (run, task, contrast); differences as fractions."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    fields = ("difference", "lower", "upper", "p_value", "minimum_detectable_effect", "identical", "holds")
+    writer.writerow(
+        ["run", "model", "scale", "task", "treatment", "control", "metric", "test", "margin", "family", *fields]
+    )
+    for record in records:
+        where = [record.run_id[:12], record.head["config"]["model"]["name"], record.head["config"]["scale"]["name"]]
+        for t in analyse(record):
+            for c in t.contrasts:
+                k, r = c.contrast, c.result
+                design = [k.treatment, k.control, k.metric, k.test, _number(k.margin), k.family]
+                numbers = (r.difference, r.interval.lower, r.interval.upper, _p(c), r.minimum_detectable_effect)
+                writer.writerow([*where, t.task, *design, *map(_number, numbers), r.identical, c.holds])
+    return sink.getvalue()
+
+
+def policy_text(policy: dict[str, Any]) -> str:
+    """``T 1.6 k 20 p 0.8 → T 0.9 k 20 p 0.8`` for two stages."""
+
+    def stage(s: dict[str, Any]) -> str:
+        parts = ["greedy" if s["temperature"] == 0 else f"T {s['temperature']:g}"]
+        parts += [f"min-p {s['min_p']:g}"] if s["min_p"] else []
+        parts += [f"k {s['top_k']}"] if s["top_k"] else []
+        parts += [f"p {s['top_p']:g}"] if s["top_p"] < 1 else []
+        return " ".join(parts)
+
+    return " → ".join(stage(s) for s in policy["stages"])
+
+
+def _task_section(analysis: TaskAnalysis, task: dict[str, Any], head: dict[str, Any], level: int) -> list[str]:
+    seeds = analysis.arms[0].seeds
+    size = f"{task['problems']} problems × {task['samples_per_problem']} samples × {seeds} seed{'s' * (seeds > 1)}"
+    lines = [f"{'#' * level} {task['name']} ({size})", ""]
+    policies = {a["name"]: policy_text(a["policy"]) for a in head["arms"]}
+    header = ["arm", "decoding", *[f"pass@{k} % [95 %]" for k in KS], "no code %", "cut %", "tokens"]
+    rows = [[a.arm, policies[a.arm], *[_percent(a.pass_at[k]) for k in KS], *_rates(a)] for a in analysis.arms]
+    lines += markdown_table(header, rows, right=range(2, len(header)))
+    lines += ["", *_contrast_table(analysis.contrasts), ""]
+    infra = sum(a.infra_errors for a in analysis.arms)
+    if infra:
+        lines += [f"{infra} samples could not be graded (infrastructure errors); they are excluded, never scored.", ""]
+    verdict = f"**Verdict ({task['name']}): {analysis.decision.status}** — {analysis.decision.sentence}."
+    return [*lines, verdict, *([TOO_SMALL] if not head["evidence"] else []), ""]
+
+
+def _contrast_table(contrasts: Sequence[ContrastResult]) -> list[str]:
+    header = ["contrast", "difference", "95 % interval", "p", "smallest detectable", "holds"]
+    rows = []
+    for c in contrasts:
+        r = c.result
+        if r.identical:
+            rows.append([_name(c.contrast), "identical", "", "", "", "yes" if c.holds else "no"])
+            continue
+        interval = f"[{100 * r.interval.lower:+.1f}, {100 * r.interval.upper:+.1f}]"
+        numbers = [f"{100 * r.difference:+.1f}", interval, _p_text(_p(c)), f"{100 * r.minimum_detectable_effect:.1f}"]
+        rows.append([_name(c.contrast), *numbers, "yes" if c.holds else "no"])
+    return markdown_table(header, rows, right=range(1, 5))
+
+
+def _name(contrast: Contrast) -> str:
+    extra = f" within ±{100 * contrast.margin:g}" if contrast.test != "superiority" else ""
+    metric = "" if contrast.metric == "pass@1" else f" ({contrast.metric})"
+    mark = "" if contrast.family == "confirmatory" else " †"
+    return contrast.name.removesuffix(f" [{contrast.metric}]") + extra + metric + mark
+
+
+def _notes(head: dict[str, Any]) -> list[str]:
+    overlap = head["contamination"]
+    return [
+        f"Rule, fixed before the run: {head['rule']}",
+        "",
+        "Differences, intervals and smallest detectable effects (80 % power, two-sided 5 %) are in points, "
+        "over problems; p is one-sided for superiority and TOST's for equivalence. † exploratory, outside the rule. "
+        "A dash is undefined (fewer samples than k). "
+        f"Training prompts sharing a 13-gram with an evaluation problem: {overlap['overlapping']} of "
+        f"{overlap['checked']}.",
+    ]
+
+
+def _p(c: ContrastResult) -> float:
+    return c.p_value
+
+
+def _rates(a: ArmSummary) -> list[str]:
+    return [f"{100 * a.no_code_rate:.1f}", f"{100 * a.truncation_rate:.1f}", f"{a.mean_tokens:.0f}"]
+
+
+def _percent(e: Estimate | None) -> str:
+    if e is None:
+        return "—"
+    return f"{100 * e.estimate:.1f} [{100 * e.interval.lower:.1f}, {100 * e.interval.upper:.1f}]"
+
+
+def _p_text(p: float) -> str:
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _estimate_cells(e: Estimate | None) -> list[str]:
+    return ["", "", ""] if e is None else [_number(v) for v in (e.estimate, e.interval.lower, e.interval.upper)]
+
+
+def _number(value: float) -> str:
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    return f"{value:.6g}"
