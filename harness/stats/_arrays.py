@@ -1,0 +1,55 @@
+"""Shapes shared by the estimators: values are kept as ``[seeds, problems]``, with undefined problems dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import BadInput
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Interval = tuple[float, float]
+
+
+def as_matrix(values: ArrayLike, name: str) -> Floats:
+    """``values`` as a float array ``[seeds, problems]``; one dimension means one seed."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2 or array.shape[0] == 0:
+        raise BadInput(f"{name}: expected per-problem values as [problems] or [seeds, problems], got {array.shape}")
+    if np.any(np.isinf(array)):
+        raise BadInput(f"{name}: infinite values have no mean")
+    return array
+
+
+def cluster_codes(clusters: ArrayLike | None, problems: int) -> Ints | None:
+    """Cluster labels as codes 0…G−1, or ``None`` when every problem stands for itself."""
+    if clusters is None:
+        return None
+    labels: NDArray[Any] = np.asarray(clusters)
+    if labels.shape != (problems,):
+        raise BadInput(f"clusters: expected one label for each of {problems} problems, got shape {labels.shape}")
+    codes: Ints = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return None if codes.max(initial=-1) + 1 == problems else codes
+
+
+def cluster_sums(values: Floats, codes: Ints | None) -> Floats:
+    """Sums over the problems of each cluster along the last axis (the values themselves without clusters)."""
+    if codes is None:
+        return values
+    groups = int(codes.max(initial=-1)) + 1
+    membership = np.zeros((values.shape[-1], groups))
+    membership[np.arange(values.shape[-1]), codes] = 1.0
+    sums: Floats = values @ membership
+    return sums
+
+
+def check_level(level: float) -> float:
+    """``level`` if it is a confidence level, e.g. 0.95."""
+    if not 0.5 <= level < 1:
+        raise BadInput(f"level={level}: must be at least 0.5 and below 1")
+    return float(level)

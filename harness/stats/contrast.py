@@ -1,0 +1,356 @@
+"""One paired contrast: treatment minus control on the same problems, with everything a referee asks for.
+
+What it does not promise: with one training seed it says nothing about another training run; with few training seeds
+it cannot be both sharp and safe, and is safe; it cannot tell a difference of models from a difference of decoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import BadInput
+from harness.stats._arrays import Floats, Interval, Ints, as_matrix, check_level, cluster_codes, cluster_sums
+from harness.stats._scipy import normal_quantile
+from harness.stats.bootstrap import acceleration, bca_interval, bootstrap_means, percentile_interval, seed_weights
+from harness.stats.bounds import betting_interval, betting_p_value
+from harness.stats.power import detectable
+from harness.stats.signflip import SignFlip, sign_flip_test
+from harness.stats.variance import MeanSpread, spread_of_difference
+
+Test = Literal["superiority", "equivalence", "noninferiority"]
+
+ENOUGH_INFORMATIVE = 20
+"""Problems on which the arms must differ before a t interval is trusted (see docs/calibration.md)."""
+
+_NAN2: Interval = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """Two one-sided tests (TOST; Schuirmann 1987) of "the difference lies within ± ``margin``".
+
+    ``interval`` is the 1 − 2α interval: equivalence holds at α exactly when it lies inside the margin.
+    ``smallest_margin`` is the smallest margin the data would have supported.
+    """
+
+    p_value: float
+    margin: float
+    interval: Interval
+    smallest_margin: float
+    equivalent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PairedContrast:
+    """``treatment − control`` over the problems both arms have.
+
+    ``interval`` is the recommended one and ``method`` names it; ``conservative`` says that it covers at least, not
+    about, the stated level. With two or more training seeds it is about the training *procedure* (new seeds, new
+    problems); ``interval_models`` is about these trained models on new problems. ``interval_bca`` and
+    ``interval_percentile`` are bootstraps over problems, or clusters, and over seeds where there are five or more.
+
+    ``p_value`` is two-sided against "no difference". ``p_value_declared`` is for the test that was declared, to be
+    compared with 1 − ``level`` (and adjusted by Holm): for superiority the two-sided p-value, counted only in the
+    treatment's favour; for non-inferiority twice the one-sided p-value (so that it agrees with the two-sided interval's
+    lower end); for equivalence the TOST p-value.
+
+    ``minimum_detectable_effect`` is the difference a two-sided test would have found with 80 % probability.
+    ``n_informative`` counts problems on which the arms differ at all, ``n_dropped`` those undefined in some arm.
+    """
+
+    difference: float
+    treatment_mean: float
+    control_mean: float
+    interval: Interval
+    method: str
+    conservative: bool
+    interval_models: Interval
+    interval_t: Interval
+    interval_bca: Interval
+    interval_percentile: Interval
+    p_value: float
+    p_value_declared: float
+    p_value_sign_flip: float
+    p_value_t: float
+    sign_flip_exact: bool
+    equivalence: Equivalence
+    identical: bool
+    minimum_detectable_effect: float
+    standard_error: float
+    sd_difference: float
+    test: Test
+    margin: float
+    level: float
+    n_problems: int
+    n_dropped: int
+    n_informative: int
+    n_clusters: int
+    n_seeds: tuple[int, int]
+    notes: tuple[str, ...]
+
+    @property
+    def supported(self) -> bool:
+        """Whether the declared test rejects at 1 − ``level``, before any adjustment for several tests."""
+        return bool(self.p_value_declared <= 1.0 - self.level)
+
+
+def _t_p_values(spread: MeanSpread, difference: float, over_seeds: bool) -> tuple[float, float]:
+    """Two-sided and greater-than p-values of a t test; 1 for a difference of exactly zero without spread."""
+    greater = spread.tail_probability(difference, over_seeds)
+    return min(1.0, 2.0 * min(greater, 1.0 - greater)), greater
+
+
+def _bootstrap(
+    blocks: tuple[Floats, Floats], difference: float, codes: Ints | None, resamples: int, seed: int, level: float
+) -> tuple[Interval, Interval]:
+    """BCa and percentile intervals; seeds are resampled too, crossed with problems, where an arm has five or more."""
+    rng = np.random.default_rng([seed, 1])
+    treatment, control = blocks
+    paired = treatment.shape[0] == control.shape[0]
+    arms = (treatment - control,) if paired else (treatment, -control)
+    columns = [arm if arm.shape[0] >= 5 else arm.mean(axis=0, keepdims=True) for arm in arms]
+    means = bootstrap_means(np.concatenate(columns).T, resamples=resamples, rng=rng, codes=codes)
+    draws = np.zeros(resamples)
+    per_problem = sum(arm.mean(axis=0) for arm in arms)
+    centred = cluster_sums(per_problem - difference, codes)
+    influence = [centred / per_problem.size]
+    start = 0
+    for column in columns:
+        count = column.shape[0]
+        block = means[:, start : start + count]
+        if count == 1:
+            draws += block[:, 0]
+        else:
+            draws += np.sum(block * seed_weights(rng, resamples, count), axis=1) / count
+            row = column.mean(axis=1)
+            influence.append((row - row.mean()) / count)
+        start += count
+    accel = acceleration(np.concatenate(influence))
+    return bca_interval(draws, difference, accel, level), percentile_interval(draws, level)
+
+
+def _betting_units(values: Floats, codes: Ints | None, bounded: Interval) -> tuple[Floats, Interval, float]:
+    """Independent values with their range, and the factor from their mean back to the mean over problems."""
+    if codes is None:
+        return values, bounded, 1.0
+    sums = cluster_sums(values, codes)
+    largest = float(np.bincount(codes).max())
+    span = (min(bounded[0], 0.0), max(bounded[1], 0.0))
+    return sums / largest, span, largest * sums.size / values.size
+
+
+def _betting_tost(units: Floats, span: Interval, factor: float, margin: float) -> float:
+    """TOST p-value from betting: the larger of the two one-sided ones."""
+    shift = margin / factor
+    above = betting_p_value(units, -shift, span)
+    below = betting_p_value(-units, -shift, (-span[1], -span[0]))
+    return max(above, below)
+
+
+def _hull(a: Interval, b: Interval) -> Interval:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def paired_contrast(
+    treatment: ArrayLike,
+    control: ArrayLike,
+    *,
+    test: Test = "superiority",
+    margin: float = 0.0,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    clusters: ArrayLike | None = None,
+    samples: int | None = None,
+    bounded: Interval | None = (-1.0, 1.0),
+) -> PairedContrast:
+    """Compare two arms evaluated on the same problems.
+
+    Args:
+        treatment: per-problem values ``[problems]`` or ``[training seeds, problems]``; NaN where undefined.
+        control: the same problems in the same order. An arm without training (a base model) has one seed.
+        test: the declared test; fills ``p_value_declared``.
+        margin: equivalence or non-inferiority margin, in the metric's own unit.
+        level: confidence level; α is ``1 − level``.
+        resamples: bootstrap resamples and random sign patterns.
+        seed: seeds every random draw; results are bit-identical for a seed.
+        clusters: label of each problem's cluster (contest, source), if problems within one are not independent.
+        samples: samples per problem, for the notes only.
+        bounded: range of a per-problem *difference*, used where too few problems differ for a t interval; ``None`` for
+            metrics without bounds (tokens).
+
+    Returns:
+        :class:`PairedContrast`; all numbers NaN if no problem is defined in both arms.
+
+    Raises:
+        BadInput: for shapes that do not match, an unknown test, or a margin that the test needs and does not have.
+    """
+    left, right = as_matrix(treatment, "treatment"), as_matrix(control, "control")
+    if left.shape[1] != right.shape[1]:
+        raise BadInput(f"treatment has {left.shape[1]} problems and control {right.shape[1]}: they must be the same")
+    if test not in ("superiority", "equivalence", "noninferiority"):
+        raise BadInput(f"test={test}: must be superiority, equivalence or noninferiority")
+    if margin < 0 or (test != "superiority" and margin == 0):
+        raise BadInput(f"margin={margin}: {test} needs a margin above 0")
+    alpha = 1.0 - check_level(level)
+    total = left.shape[1]
+    keep = ~(np.isnan(left).any(axis=0) | np.isnan(right).any(axis=0))
+    codes = cluster_codes(None if clusters is None else np.asarray(clusters)[keep], int(keep.sum()))
+    left, right = left[:, keep], right[:, keep]
+    per_problem = left.mean(axis=0) - right.mean(axis=0)
+    problems = per_problem.size
+    seeds = (left.shape[0], right.shape[0])
+    many_seeds = max(seeds) > 1
+    notes = []
+    if problems < total:
+        notes.append(f"{total - problems} of {total} problems dropped: undefined (fewer samples than k) in some arm")
+    if not many_seeds:
+        notes.append("one training seed: inference is about this trained model, not about the training procedure")
+    elif min(seeds) == 1:
+        notes.append("the arm with one seed is taken as fixed: inference is about the other arm's training procedure")
+    if samples == 1:
+        notes.append("one sample per problem: McNemar's exact test applies as well")
+    if problems == 0:
+        return _undefined(test, margin, level, total, seeds, (*notes, "undefined: no problem has a value in both arms"))
+
+    difference = float(per_problem.mean())
+    units = cluster_sums(per_problem, codes)
+    # Differences of equal rates computed by different routes may leave rounding noise of 1e-17.
+    rounding = 1e-13 * max(1.0, float(np.abs(left).max()), float(np.abs(right).max()))
+    units = np.where(np.abs(units) <= rounding, 0.0, units)
+    informative = int(np.count_nonzero(units))
+    identical = bool(np.all(np.abs(per_problem) <= rounding))
+    spread = spread_of_difference(left, right, codes)
+    bca, percentile = _bootstrap((left, right), difference, codes, resamples, seed, level)
+    flip: SignFlip = sign_flip_test(units, flips=resamples, rng=np.random.default_rng([seed, 2]))
+
+    def around(tail: float, over_seeds: bool) -> Interval:
+        half = spread.half_width(tail, over_seeds)
+        return difference - half, difference + half
+
+    interval_t = interval = around(alpha / 2, True)
+    models = around(alpha / 2, False)
+    inner = around(alpha, True)
+    p_t, _ = _t_p_values(spread, difference, True)
+    p_low = spread.tail_probability(difference + margin)
+    p_tost = max(p_low, spread.tail_probability(margin - difference)) if margin > 0 else 1.0
+    method = "paired t over problems" if codes is None else "cluster-robust t over problems"
+    conservative = False
+    if many_seeds:
+        method, conservative = "t over problems crossed with training seeds", True
+        notes.append(f"{max(seeds)} training seeds: the interval over seeds covers at least {level:.0%}, not about it")
+    if informative < ENOUGH_INFORMATIVE and bounded is not None:
+        values, span, factor = _betting_units(per_problem, codes, bounded)
+
+        def bet(confidence: float) -> Interval:
+            low, high = betting_interval(values, confidence, span)
+            return max(bounded[0], low * factor), min(bounded[1], high * factor)
+
+        models = bet(level)
+        wide = bet(1.0 - 2.0 * alpha)
+        p_low_bet = betting_p_value(values, -margin / factor, span)
+        p_tost_bet = _betting_tost(values, span, factor, margin) if margin > 0 else 1.0
+        if many_seeds:
+            interval, inner = _hull(interval, models), _hull(inner, wide)
+            p_low, p_tost = max(p_low, p_low_bet), max(p_tost, p_tost_bet)
+        else:
+            interval, inner, p_low, p_tost = models, wide, p_low_bet, p_tost_bet
+        method, conservative = "betting bound (few informative problems)", True
+        notes.append(
+            f"the arms differ on {informative} problems only (< {ENOUGH_INFORMATIVE}): "
+            f"a conservative interval is used, covering at least {level:.0%}"
+        )
+    if identical:
+        notes.append("identical: the arms agree on every problem")
+    primary = max(flip.two_sided, p_t) if many_seeds else flip.two_sided
+    if identical:
+        primary = p_t = 1.0
+    smallest = max(abs(inner[0]), abs(inner[1]))
+    declared = {
+        "superiority": primary if difference > 0 else 1.0,
+        "noninferiority": min(1.0, 2.0 * p_low),
+        "equivalence": p_tost,
+    }[test]
+    return PairedContrast(
+        difference=difference,
+        treatment_mean=float(left.mean()),
+        control_mean=float(right.mean()),
+        interval=interval,
+        method=method,
+        conservative=conservative,
+        interval_models=models,
+        interval_t=interval_t,
+        interval_bca=bca,
+        interval_percentile=percentile,
+        p_value=primary,
+        p_value_declared=declared,
+        p_value_sign_flip=flip.two_sided,
+        p_value_t=p_t,
+        sign_flip_exact=flip.exact,
+        equivalence=Equivalence(p_tost, margin, inner, smallest, bool(margin > 0 and p_tost <= alpha)),
+        identical=identical,
+        minimum_detectable_effect=_detectable(spread, alpha, interval if conservative else None),
+        standard_error=spread.standard_error,
+        sd_difference=float(np.std(per_problem, ddof=1)) if problems > 1 else float("nan"),
+        test=test,
+        margin=margin,
+        level=level,
+        n_problems=problems,
+        n_dropped=total - problems,
+        n_informative=informative,
+        n_clusters=units.size,
+        n_seeds=seeds,
+        notes=tuple(notes),
+    )
+
+
+def _detectable(spread: MeanSpread, alpha: float, conservative: Interval | None) -> float:
+    """Difference found with 80 % power.
+
+    Exact (non-central t) where the interval is Student's. For a conservative interval, which has no power formula, its
+    half-width plus z₀.₈ standard errors; so identical arms do not look infinitely precise.
+    """
+    if conservative is None:
+        return detectable(spread.standard_error, spread.problem_degrees, level=1.0 - alpha)
+    return (conservative[1] - conservative[0]) / 2.0 + normal_quantile(0.8) * spread.standard_error
+
+
+def _undefined(
+    test: Test, margin: float, level: float, total: int, seeds: tuple[int, int], notes: tuple[str, ...]
+) -> PairedContrast:
+    nan = float("nan")
+    return PairedContrast(
+        difference=nan,
+        treatment_mean=nan,
+        control_mean=nan,
+        interval=_NAN2,
+        method="undefined",
+        conservative=False,
+        interval_models=_NAN2,
+        interval_t=_NAN2,
+        interval_bca=_NAN2,
+        interval_percentile=_NAN2,
+        p_value=nan,
+        p_value_declared=nan,
+        p_value_sign_flip=nan,
+        p_value_t=nan,
+        sign_flip_exact=False,
+        equivalence=Equivalence(nan, margin, _NAN2, nan, False),
+        identical=False,
+        minimum_detectable_effect=nan,
+        standard_error=nan,
+        sd_difference=nan,
+        test=test,
+        margin=margin,
+        level=level,
+        n_problems=0,
+        n_dropped=total,
+        n_informative=0,
+        n_clusters=0,
+        n_seeds=seeds,
+        notes=notes,
+    )

@@ -1,0 +1,102 @@
+"""The mean of one arm over its problems, with an interval that holds where a t interval would not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.stats._arrays import Interval, as_matrix, check_level, cluster_codes
+from harness.stats.bounds import betting_interval, clopper_pearson
+from harness.stats.variance import spread_of
+
+ENOUGH_INTERIOR = 20
+"""Problems with a value strictly inside the range that a t interval needs (see docs/calibration.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its interval. ``conservative`` intervals cover at least, not about, the stated ``level``."""
+
+    estimate: float
+    interval: Interval
+    method: str
+    conservative: bool
+    level: float
+    n_problems: int
+    n_dropped: int
+    n_seeds: int
+    notes: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        """The notes as one line."""
+        return "; ".join(self.notes)
+
+
+def mean_interval(
+    values: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    bounded: Interval | None = (0.0, 1.0),
+    clusters: ArrayLike | None = None,
+) -> Estimate:
+    """Mean of per-problem values over a population of problems.
+
+    Args:
+        values: ``[problems]`` or ``[training seeds, problems]``, NaN where undefined (fewer samples than k).
+        level: confidence level.
+        resamples: accepted for symmetry with :func:`~harness.stats.contrast.paired_contrast`.
+        seed: likewise; this interval draws nothing.
+        bounded: the metric's range, or ``None`` where it has none (tokens).
+        clusters: cluster label of each problem, if problems within one are not independent.
+
+    Returns:
+        :class:`Estimate`; NaN with a note where no problem is defined.
+    """
+    del resamples, seed
+    check_level(level)
+    array = as_matrix(values, "values")
+    total = array.shape[1]
+    keep = ~np.isnan(array).any(axis=0)
+    codes = cluster_codes(None if clusters is None else np.asarray(clusters)[keep], int(keep.sum()))
+    array = array[:, keep]
+    seeds, problems = array.shape
+    notes = []
+    if problems < total:
+        notes.append(f"{total - problems} of {total} problems dropped: undefined (fewer samples than k)")
+    if problems == 0:
+        nan = float("nan")
+        return Estimate(nan, (nan, nan), "undefined", False, level, 0, total, seeds, (*notes, "undefined"))
+    mean = array.mean(axis=0)
+    estimate = float(mean.mean())
+    spread = spread_of(array, codes)
+    half = spread.half_width((1.0 - level) / 2.0)
+    interval = estimate - half, estimate + half
+    method = "t over problems" if codes is None else "cluster-robust t over problems"
+    conservative = False
+    if seeds > 1:
+        method, conservative = "t over problems crossed with training seeds", True
+    if bounded is not None:
+        low, high = bounded
+        interior = int(np.count_nonzero((mean > low) & (mean < high)))
+        binary = bool(np.all((mean == low) | (mean == high)))
+        if interior < ENOUGH_INTERIOR:
+            if binary and seeds == 1 and codes is None:
+                share = clopper_pearson(int(np.count_nonzero(mean == high)), problems, level)
+                safe = low + (high - low) * share[0], low + (high - low) * share[1]
+                method = "Clopper–Pearson over problems"
+            else:
+                safe = betting_interval(mean, level, bounded)
+                method = "betting bound over problems"
+            interval = safe if seeds == 1 else (min(safe[0], interval[0]), max(safe[1], interval[1]))
+            conservative = True
+            notes.append(
+                f"{interior} problems have values strictly inside the range (< {ENOUGH_INTERIOR}): "
+                f"a conservative interval is used, covering at least {level:.0%}"
+            )
+        interval = max(low, interval[0]), min(high, interval[1])
+    return Estimate(estimate, interval, method, conservative, level, problems, total - problems, seeds, tuple(notes))
