@@ -7,10 +7,9 @@ stages, with no training at all. Neither comparison was published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.ablation import Ablation, Context, ContrastView, Decision
+from harness.ablation import Ablation, Context, ContrastView, Decision, Findings
 from harness.spec import Arm, Contrast
 
 
@@ -53,8 +52,8 @@ def contrasts(settings: Settings) -> tuple[Contrast, ...]:
     )
 
 
-def decide(results: Mapping[str, ContrastView]) -> Decision:
-    views = list(results.values())
+def decide(findings: Findings) -> Decision:
+    views = list(findings.contrasts.values())
     beats = {v.contrast.control: v.holds for v in views if v.contrast.test == "superiority" and _confirmatory(v)}
     equivalent = next(v for v in views if v.contrast.test == "equivalence")
     if beats["base"] and equivalent.holds:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, DistilledModel, Policy, TrainRecipe
 
-Status = Literal["supported", "refuted", "equivalent", "inconclusive"]
+Status = Literal["supported", "refuted", "equivalent", "inconclusive", "untested"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,15 @@ class Decision:
     sentence: str
 
 
-Rule = Callable[[Mapping[str, ContrastView]], Decision]
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a rule decides from: contrasts by :attr:`harness.spec.Contrast.name`, and each arm's pass@1."""
+
+    contrasts: Mapping[str, ContrastView]
+    pass_at_1: Mapping[str, float]
+
+
+Rule = Callable[[Findings], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,8 @@ class Ablation:
     """One question.
 
     ``settings`` is a frozen dataclass type with defaults; its fields are the keys of ``ablation.…`` overrides.
-    ``arms`` and ``contrasts`` build the design from settings and context; ``decide`` maps finished contrasts (keyed by
-    :attr:`harness.spec.Contrast.name`) to a decision. ``outcomes`` says, before any run, what each status would mean.
+    ``arms`` and ``contrasts`` build the design from settings and context; ``decide`` maps findings to a decision.
+    ``outcomes`` says, before any run, what each status would mean.
     """
 
     name: str

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import ablations
-from harness.ablation import ContrastView, Decision
+from harness.ablation import ContrastView, Decision, Findings
 from harness.ledger.record import Record, Row
 from harness.spec import Contrast
 from harness.stats import Estimate, PairedContrast, mean_interval, paired_contrast, pass_at_k
@@ -101,7 +102,8 @@ def _analyse_task(record: Record, task: str, rows: list[Row]) -> TaskAnalysis:
     ablation = ablations.load(record.ablation)
     arms = tuple(_summarise(rows, a["name"]) for a in record.head["arms"])
     contrasts = tuple(_contrast(rows, Contrast(**c)) for c in record.head["contrasts"])
-    decision = ablation.decide({c.contrast.name: c.view() for c in contrasts})
+    scores = {a.arm: e.estimate for a in arms if (e := a.pass_at[1]) is not None}
+    decision = ablation.decide(Findings({c.contrast.name: c.view() for c in contrasts}, scores))
     return TaskAnalysis(task, arms, contrasts, decision)
 
 
@@ -169,3 +171,26 @@ def _contrast_json(c: ContrastResult) -> dict[str, Any]:
         "identical": r.identical,
         "holds": c.holds,
     }
+
+
+def observed_spread(results: Path, ablation: str, model: str, task: str) -> float | None:
+    """SD over problems of the first contrast's differences in the newest committed record of this design, if any."""
+    from harness.ledger.record import load_records
+
+    records = load_records(results / "records")
+    matching = [
+        r
+        for r in records
+        if r.ablation == ablation
+        and r.head["config"]["model"]["name"] == model
+        and r.head["evidence"]
+        and any(t["name"] == task for t in r.head["tasks"])
+    ]
+    if not matching:
+        return None
+    record = max(matching, key=lambda r: int(r.head["finished"]))
+    rows = [r for r in record.counts() if r["task"] == task]
+    first = Contrast(**record.head["contrasts"][0])
+    a, b = (metric_matrix(rows, arm, first.metric).mean(axis=0) for arm in (first.treatment, first.control))
+    spread = float(np.nanstd(a - b, ddof=1))
+    return spread if spread > 0 else None

@@ -96,7 +96,7 @@ def _task_section(analysis: TaskAnalysis, task: dict[str, Any], head: dict[str, 
     header = ["arm", "decoding", *[f"pass@{k} % [95 %]" for k in KS], "no code %", "cut %", "tokens"]
     rows = [[a.arm, policies[a.arm], *[_percent(a.pass_at[k]) for k in KS], *_rates(a)] for a in analysis.arms]
     lines += markdown_table(header, rows, right=range(2, len(header)))
-    lines += ["", *_contrast_table(analysis.contrasts), ""]
+    lines += ["", *(_contrast_table(analysis.contrasts) if analysis.contrasts else []), ""]
     infra = sum(a.infra_errors for a in analysis.arms)
     if infra:
         lines += [f"{infra} samples could not be graded (infrastructure errors); they are excluded, never scored.", ""]

@@ -1,0 +1,60 @@
+"""What a run would cost, from its design and a table of measured throughputs.
+
+An upper bound: every sample is counted at its token limit. Real runs end earlier because models stop by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from harness.pipeline.plan import Plan
+from harness.spec import DistilledModel
+
+TRAIN_OVERHEAD_TOKENS = 120
+"""Prompt tokens a training example adds to its response, on the pool's average (forward and backward pass)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Token counts (upper bounds) and, where a throughput is known, seconds. ``basis`` says where it is from."""
+
+    samples: int
+    generated_tokens: int
+    corpus_tokens: int
+    training_tokens: int
+    seconds: float | None
+    basis: str
+
+
+def estimate(plan: Plan) -> Cost:
+    """The cost of a plan whose store is empty."""
+    per_cell = {t.ref.name: len(t.problems) * t.ref.samples_per_problem for t in plan.tasks}
+    limits = {t.ref.name: t.ref.max_new_tokens for t in plan.tasks}
+    samples = sum(per_cell[c.task] for c in plan.cells)
+    generated = sum(per_cell[c.task] * limits[c.task] for c in plan.cells)
+    corpus = training = 0
+    for model in plan.models:
+        if isinstance(model, DistilledModel):
+            count = model.corpus.n_prompts * model.corpus.samples_per_prompt
+            corpus += count * model.corpus.max_new_tokens
+            length = min(model.training.max_length, model.corpus.max_new_tokens + TRAIN_OVERHEAD_TOKENS)
+            training += model.training.steps * model.training.batch_size * length
+    entry = _throughput(plan)
+    if entry is None:
+        known = "no measured throughput for this model, engine and device; docs/scaling.md will say how to add one"
+        return Cost(samples, generated, corpus, training, None, known)
+    seconds = (generated + corpus) / entry["generate_tokens_per_second"] + training / entry["train_tokens_per_second"]
+    return Cost(samples, generated, corpus, training, seconds, entry["basis"])
+
+
+def _throughput(plan: Plan) -> dict[str, Any] | None:
+    import yaml
+
+    table = yaml.safe_load((resources.files("harness.pipeline") / "throughput.yaml").read_text())
+    config = plan.config
+    for entry in table:
+        if entry["model"] == config.model.name and entry["engine"] == config.engine.name:
+            return dict(entry)
+    return None
