@@ -83,6 +83,7 @@ def _messages(task: Task, problem: Any) -> Messages:
 def _model_inputs(model: ResolvedModel) -> dict[str, str]:
     return {
         "weights": model.weight_digest,
+        "config": model.config_digest,
         "tokenizer": model.tokenizer_digest,
         "chat_template": model.chat_template_digest,
     }

@@ -59,7 +59,7 @@ def contamination(plan: Plan) -> dict[str, Any]:
     if pool is None:
         return {"overlapping": 0, "checked": 0}
     evaluation = {f"{t.ref.name}:{p.id}": p.prompt for t in plan.tasks for p in t.task.problems()}
-    return overlap_report({p.id: p.text for p in pool.prompts}, evaluation).summary()
+    return overlap_report({p.id: p.instruction for p in pool.prompts}, evaluation).summary()
 
 
 def _generate(shop: Workshop, plan: Plan) -> list[tuple[Cell, Step]]:

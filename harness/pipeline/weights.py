@@ -22,6 +22,7 @@ def weights(shop: Workshop, model: Model) -> ResolvedModel:
     return ResolvedModel(
         path=step.path / "weights",
         weight_digest=step.facts()["weight_digest"],
+        config_digest=parent.config_digest,
         tokenizer_digest=parent.tokenizer_digest,
         chat_template_digest=parent.chat_template_digest,
         source=f"distilled {step.key}",

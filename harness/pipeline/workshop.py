@@ -44,7 +44,7 @@ class Workshop:
                 device=settings.device,
                 dtype=settings.dtype,
                 max_batch_rows=settings.max_batch_rows,
-                threads=settings.threads,
+                threads=settings.threads or None,
             )
             self._engine = (weights, engine)
         return self._engine[1]

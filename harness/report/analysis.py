@@ -47,14 +47,19 @@ class ContrastResult:
     result: PairedContrast
     holds: bool
 
+    @property
+    def p_value(self) -> float:
+        """The p-value printed: TOST's for equivalence, otherwise two-sided against no difference."""
+        return self.result.equivalence.p_value if self.contrast.test == "equivalence" else self.result.p_value
+
     def view(self) -> ContrastView:
         r = self.result
         return ContrastView(
             self.contrast,
             r.difference,
-            r.interval.lower,
-            r.interval.upper,
-            r.p_value,
+            r.interval[0],
+            r.interval[1],
+            self.p_value,
             r.minimum_detectable_effect,
             self.holds,
         )
@@ -126,14 +131,14 @@ def _summarise(rows: list[Row], arm: str) -> ArmSummary:
 def _estimate(values: NDArray[np.float64]) -> Estimate | None:
     if np.isnan(values).all():
         return None
-    return mean_interval(values, seed=ANALYSIS_SEED)
+    return mean_interval(values)
 
 
 def _contrast(rows: list[Row], contrast: Contrast) -> ContrastResult:
     a = metric_matrix(rows, contrast.treatment, contrast.metric)
     b = metric_matrix(rows, contrast.control, contrast.metric)
     result = paired_contrast(a, b, test=contrast.test, margin=contrast.margin, seed=ANALYSIS_SEED)
-    return ContrastResult(contrast, result, bool(result.rejects))
+    return ContrastResult(contrast, result, result.supported)
 
 
 def as_json(analyses: Sequence[TaskAnalysis]) -> list[dict[str, Any]]:
@@ -152,9 +157,7 @@ def as_json(analyses: Sequence[TaskAnalysis]) -> list[dict[str, Any]]:
 def _arm_json(arm: ArmSummary) -> dict[str, Any]:
     rates = {}
     for k, e in arm.pass_at.items():
-        rates[f"pass@{k}"] = (
-            None if e is None else {"estimate": e.estimate, "interval": [e.interval.lower, e.interval.upper]}
-        )
+        rates[f"pass@{k}"] = None if e is None else {"estimate": e.estimate, "interval": list(e.interval)}
     fields = ("no_code_rate", "truncation_rate", "mean_tokens", "infra_errors", "samples", "problems", "seeds")
     return {"arm": arm.arm, **rates, **{f: getattr(arm, f) for f in fields}}
 
@@ -165,8 +168,8 @@ def _contrast_json(c: ContrastResult) -> dict[str, Any]:
         "contrast": c.contrast.name,
         "family": c.contrast.family,
         "difference": r.difference,
-        "interval": [r.interval.lower, r.interval.upper],
-        "p_value": r.p_value,
+        "interval": [r.interval[0], r.interval[1]],
+        "p_value": c.p_value,
         "minimum_detectable_effect": r.minimum_detectable_effect,
         "identical": r.identical,
         "holds": c.holds,

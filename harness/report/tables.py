@@ -70,7 +70,7 @@ def contrasts_csv(records: Sequence[Record]) -> str:
             for c in t.contrasts:
                 k, r = c.contrast, c.result
                 design = [k.treatment, k.control, k.metric, k.test, _number(k.margin), k.family]
-                numbers = (r.difference, r.interval.lower, r.interval.upper, _p(c), r.minimum_detectable_effect)
+                numbers = (r.difference, r.interval[0], r.interval[1], c.p_value, r.minimum_detectable_effect)
                 writer.writerow([*where, t.task, *design, *map(_number, numbers), r.identical, c.holds])
     return sink.getvalue()
 
@@ -112,8 +112,13 @@ def _contrast_table(contrasts: Sequence[ContrastResult]) -> list[str]:
         if r.identical:
             rows.append([_name(c.contrast), "identical", "", "", "", "yes" if c.holds else "no"])
             continue
-        interval = f"[{100 * r.interval.lower:+.1f}, {100 * r.interval.upper:+.1f}]"
-        numbers = [f"{100 * r.difference:+.1f}", interval, _p_text(_p(c)), f"{100 * r.minimum_detectable_effect:.1f}"]
+        interval = f"[{100 * r.interval[0]:+.1f}, {100 * r.interval[1]:+.1f}]"
+        numbers = [
+            f"{100 * r.difference:+.1f}",
+            interval,
+            _p_text(c.p_value),
+            f"{100 * r.minimum_detectable_effect:.1f}",
+        ]
         rows.append([_name(c.contrast), *numbers, "yes" if c.holds else "no"])
     return markdown_table(header, rows, right=range(1, 5))
 
@@ -131,15 +136,12 @@ def _notes(head: dict[str, Any]) -> list[str]:
         f"Rule, fixed before the run: {head['rule']}",
         "",
         "Differences, intervals and smallest detectable effects (80 % power, two-sided 5 %) are in points, "
-        "over problems; p is one-sided for superiority and TOST's for equivalence. † exploratory, outside the rule. "
+        "over problems; p is two-sided (sign-flip) for superiority and TOST's for equivalence. † exploratory, outside the "
+        "rule. "
         "A dash is undefined (fewer samples than k). "
         f"Training prompts sharing a 13-gram with an evaluation problem: {overlap['overlapping']} of "
         f"{overlap['checked']}.",
     ]
-
-
-def _p(c: ContrastResult) -> float:
-    return c.p_value
 
 
 def _rates(a: ArmSummary) -> list[str]:
@@ -149,7 +151,7 @@ def _rates(a: ArmSummary) -> list[str]:
 def _percent(e: Estimate | None) -> str:
     if e is None:
         return "—"
-    return f"{100 * e.estimate:.1f} [{100 * e.interval.lower:.1f}, {100 * e.interval.upper:.1f}]"
+    return f"{100 * e.estimate:.1f} [{100 * e.interval[0]:.1f}, {100 * e.interval[1]:.1f}]"
 
 
 def _p_text(p: float) -> str:
@@ -157,7 +159,7 @@ def _p_text(p: float) -> str:
 
 
 def _estimate_cells(e: Estimate | None) -> list[str]:
-    return ["", "", ""] if e is None else [_number(v) for v in (e.estimate, e.interval.lower, e.interval.upper)]
+    return ["", "", ""] if e is None else [_number(v) for v in (e.estimate, e.interval[0], e.interval[1])]
 
 
 def _number(value: float) -> str:
