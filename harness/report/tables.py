@@ -136,8 +136,8 @@ def _notes(head: dict[str, Any]) -> list[str]:
         f"Rule, fixed before the run: {head['rule']}",
         "",
         "Differences, intervals and smallest detectable effects (80 % power, two-sided 5 %) are in points, "
-        "over problems; p is two-sided (sign-flip) for superiority and TOST's for equivalence. † exploratory, outside the "
-        "rule. "
+        "over problems; p is two-sided (sign-flip) for superiority and TOST's for equivalence. "
+        "† exploratory, outside the rule. "
         "A dash is undefined (fewer samples than k). "
         f"Training prompts sharing a 13-gram with an evaluation problem: {overlap['overlapping']} of "
         f"{overlap['checked']}.",
