@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.canonical import digest, key64
@@ -15,13 +16,14 @@ from harness.pipeline.workshop import Workshop
 from harness.progress import track
 from harness.spec import CorpusRecipe, Policy
 from harness.tasks.base import Task
-from harness.train.corpus import drop_reason
+from harness.train.corpus import Example, apply_filters
 from harness.train.pools import load_pool
 
 SAMPLES_VERSION = 1
 CORPUS_VERSION = 1
 
 Messages = tuple[tuple[str, str], ...]
+Row = dict[str, Any]
 
 
 def samples_step(
@@ -45,15 +47,19 @@ def samples_step(
         Request(name, tuple(key64(seed, "eval", round_, loaded.ref.name, name, i) for i in range(count)), messages)
         for name, messages in prompts
     ]
-    _sample(shop, step, model, requests, policy, loaded.ref.max_new_tokens, "samples.jsonl", lambda r: r)
+    _sample(shop, step, model, requests, policy, loaded.ref.max_new_tokens, "samples.jsonl", list)
     return step
 
 
 def corpus_step(shop: Workshop, recipe: CorpusRecipe, parent: ResolvedModel, seed: int, round_: int) -> Step:
-    """Sample the pool from the frozen parent and mark what is kept. Output ``corpus.jsonl``."""
+    """Sample the pool from the frozen parent. Output ``corpus.jsonl``, unfiltered.
+
+    Filters and transforms are applied when training, so that recipes which differ in these alone share the samples.
+    """
     pool = load_pool(recipe.pool)
     prompts = pool.prompts[: recipe.n_prompts]
-    settings = {"recipe": recipe, "seed": seed, "round": round_, "engine": engine_key(shop.config.engine)}
+    sampled = replace(recipe, filters=(), transforms=())
+    settings = {"recipe": sampled, "seed": seed, "round": round_, "engine": engine_key(shop.config.engine)}
     step = shop.store.step(StepRequest("corpus", CORPUS_VERSION, settings, _model_inputs(parent)))
     requests = []
     for prompt in prompts:
@@ -64,11 +70,25 @@ def corpus_step(shop: Workshop, recipe: CorpusRecipe, parent: ResolvedModel, see
             requests.append(Request(prompt.id, keys, text=prompt.text))
     texts = {p.id: p.text for p in prompts}
 
-    def annotate(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "prompt": texts[row["problem"]], "dropped": drop_reason(row["text"], recipe.filters)}
+    def annotate(rows: list[Row]) -> list[Row]:
+        return [{**r, "prompt": texts[r["problem"]]} for r in rows]
 
     _sample(shop, step, parent, requests, recipe.policy, recipe.max_new_tokens, "corpus.jsonl", annotate)
     return step
+
+
+def drop_reasons(rows: list[Row], recipe: CorpusRecipe) -> list[str | None]:
+    """For each corpus row the filter that drops it, or ``None`` where it is kept."""
+    dropped = apply_filters([example(r) for r in rows], recipe.filters).dropped
+    reasons = {key: name for name, keys in dropped.items() for key in keys}
+    return [reasons.get(example(r).key) for r in rows]
+
+
+def example(row: Row) -> Example:
+    """A corpus row as a training example."""
+    key = f"{row['problem']}#{row['index']}"
+    messages = (("user", row["prompt"]),)
+    return Example(key, messages, row["text"], row["finish"] == "stop", tuple(row["token_ids"]))
 
 
 def engine_key(settings: EngineConfig) -> dict[str, Any]:
@@ -97,7 +117,7 @@ def _sample(
     policy: Policy,
     max_new_tokens: int,
     output: str,
-    annotate: Callable[[dict[str, Any]], dict[str, Any]],
+    annotate: Callable[[list[Row]], list[Row]],
 ) -> None:
     """Generate batch by batch, each stored when finished, then join them in request order."""
     if step.done:
@@ -107,7 +127,7 @@ def _sample(
             return
         engine = shop.engine(model.path)
         batches = engine.plan(requests, max_new_tokens)
-        rows: dict[tuple[str, int], dict[str, Any]] = {}
+        rows: dict[tuple[str, int], Row] = {}
         stored = [step.part(i) for i in range(len(batches))]
         todo = sum(len(requests[j].noise_keys) for b in batches for j in b)
         ready = sum(
@@ -122,7 +142,7 @@ def _sample(
                     step.write_part(index, data)
                     advance(sum(len(r.noise_keys) for r in chosen))
                 rows |= {(r["problem"], r["index"]): r for r in load_lines(data)}
-        ordered = [annotate(rows[r.key, i]) for r in requests for i in range(len(r.noise_keys))]
+        ordered = annotate([rows[r.key, i] for r in requests for i in range(len(r.noise_keys))])
         facts = {
             "samples": len(ordered),
             "new_tokens": sum(r["tokens"] for r in ordered),
@@ -131,7 +151,7 @@ def _sample(
         step.finish({output: dump_lines(ordered)}, facts)
 
 
-def _row(completion: Completion) -> dict[str, Any]:
+def _row(completion: Completion) -> Row:
     return {
         "problem": completion.key,
         "index": completion.index,

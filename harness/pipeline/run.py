@@ -12,7 +12,7 @@ from harness.config import RunConfig
 from harness.ledger.provenance import code_state, environment
 from harness.ledger.record import Record, Row, load_record, write_record
 from harness.ledger.store import Step, load_lines
-from harness.pipeline.generation import corpus_step, samples_step
+from harness.pipeline.generation import corpus_step, drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
 from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
 from harness.pipeline.weights import train_step, weights
@@ -132,7 +132,7 @@ def _model_row(shop: Workshop, model: Model) -> dict[str, Any]:
             "round": model.round,
             "parent": parent.weight_digest,
             "corpus": corpus.output_digest("corpus.jsonl"),
-            "train": {k: facts[k] for k in ("examples", "dropped", "response_tokens", "losses")},
+            "train": {k: v for k, v in facts.items() if k != "weight_digest"},
             **row,
         }
     return {"kind": "base", "source": model.source, "revision": model.revision, **row}
@@ -161,6 +161,8 @@ def _corpora(shop: Workshop, plan: Plan) -> list[Row]:
         if isinstance(model, DistilledModel):
             corpus = corpus_step(shop, model.corpus, weights(shop, model.parent), model.seed, model.round)
             where = {"seed": model.seed, "round": model.round, "corpus": corpus.key}
-            fields = ("problem", "index", "prompt", "text", "finish", "tokens", "dropped")
-            rows.extend({**where, **{k: r[k] for k in fields}} for r in load_lines(corpus.read("corpus.jsonl")))
+            fields = ("problem", "index", "prompt", "text", "finish", "tokens")
+            found = load_lines(corpus.read("corpus.jsonl"))
+            for row, reason in zip(found, drop_reasons(found, model.corpus), strict=True):
+                rows.append({**where, **{k: row[k] for k in fields}, "dropped": reason})
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.ledger.store import Step, StepRequest, load_lines
 from harness.models import ResolvedModel, resolve
-from harness.pipeline.generation import corpus_step
+from harness.pipeline.generation import corpus_step, drop_reasons, example
 from harness.pipeline.workshop import Workshop
 from harness.progress import track
 from harness.spec import BaseModel, DistilledModel, Model
@@ -31,7 +31,8 @@ def weights(shop: Workshop, model: Model) -> ResolvedModel:
 
 def train_step(shop: Workshop, model: DistilledModel, parent: ResolvedModel, corpus: Step) -> Step:
     """Fine-tune the parent on the kept part of the corpus. Output: the folder ``weights``, merged."""
-    settings = {"recipe": model.training, "seed": model.seed}
+    chosen = {"filters": model.corpus.filters, "transforms": model.corpus.transforms}
+    settings = {"recipe": model.training, **chosen, "seed": model.seed}
     inputs = {"weights": parent.weight_digest, "corpus": corpus.output_digest("corpus.jsonl")}
     step = shop.store.step(StepRequest("train", TRAIN_VERSION, settings, inputs))
     if step.done:
@@ -39,20 +40,35 @@ def train_step(shop: Workshop, model: DistilledModel, parent: ResolvedModel, cor
     with step.lock():
         if step.done:
             return step
-        from harness.train.corpus import examples
+        from harness.train.corpus import apply_transforms
         from harness.train.sft import train
 
         rows = load_lines(corpus.read("corpus.jsonl"))
-        kept = examples(rows)
+        reasons = drop_reasons(rows, model.corpus)
+        kept = [example(r) for r, reason in zip(rows, reasons, strict=True) if reason is None]
+        kept = apply_transforms(kept, model.corpus.transforms, model.seed)
         shop.free_engine()
         with track(f"train {step.key[:8]}", model.training.steps, "steps") as advance:
-            trained = train(parent.path, kept, model.training, model.seed, step.path / "weights", progress=advance)
+            trained = train(
+                parent.path,
+                kept,
+                model.training,
+                model.seed,
+                step.path / "weights",
+                progress=lambda done, total, loss: advance(1),
+                device=shop.config.engine.device,
+            )
         facts = {
             "weight_digest": trained.weight_digest,
             "examples": len(kept),
-            "dropped": sum(r["dropped"] is not None for r in rows),
-            "response_tokens": trained.response_tokens,
-            "losses": list(trained.losses),
+            "dropped": len(rows) - len(kept),
+            "sequences": trained.sequences,
+            "sequence_tokens": trained.sequence_tokens,
+            "target_tokens": trained.target_tokens,
+            "ended": trained.ended,
+            "truncated": trained.truncated,
+            "too_long": trained.too_long,
+            "losses": [round(x, 6) for x in trained.losses],
         }
         step.finish({}, facts, kept={"weights": trained.weight_digest})
     return step
