@@ -89,6 +89,7 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "arm": g.cell.arm,
             "seed": g.cell.seed,
             "task": g.cell.task,
+            "model": plan.models.index(g.cell.model),
             "samples": {"key": g.samples.key, "digest": g.samples.output_digest("samples.jsonl")},
             "verdicts": {"key": g.verdicts.key, "digest": g.verdicts.output_digest("verdicts.jsonl")},
             "executor": g.verdicts.facts()["executor"],
