@@ -47,6 +47,7 @@ def environment() -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "libraries": {name: v for name in LIBRARIES if (v := _version(name)) is not None},
         "lock": lock_digest(),
+        **_gpu(),
     }
 
 
@@ -65,6 +66,19 @@ def _cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+def _gpu() -> dict[str, str | None]:
+    """Names of the GPUs and the driver's version, asked of the driver's own tool; ``None`` where there is none."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return {"gpu": None, "driver": None}
+    rows = [line.rsplit(", ", 1) for line in done.stdout.splitlines() if ", " in line]
+    if done.returncode != 0 or not rows:
+        return {"gpu": None, "driver": None}
+    return {"gpu": ", ".join(name for name, _ in rows), "driver": rows[0][1]}
 
 
 def _git(root: Path, *arguments: str) -> str | None:

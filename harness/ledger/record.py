@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.canonical import file_digest
 from harness.errors import BadInput
+from harness.ledger.migrate import SCHEMA_VERSION, migrate
 from harness.ledger.store import dump_lines, load_lines, write_atomic
 
 if TYPE_CHECKING:
     import pyarrow
 
-SCHEMA_VERSION = 1
 COUNT_COLUMNS = ("arm", "seed", "task", "problem", "stratum", "n", "passed", "no_code", "truncated", "infra", "tokens")
 
 Row = dict[str, Any]
@@ -91,9 +91,9 @@ def load_record(folder: Path) -> Record:
         head = json.loads(target.read_text())
     except ValueError as error:
         raise BadInput(f"{target}: not JSON ({error})") from error
-    if head.get("schema") != SCHEMA_VERSION:
-        raise BadInput(f"{target}: schema {head.get('schema')}, this version reads {SCHEMA_VERSION}")
-    return Record(folder, head)
+    if not isinstance(head, dict):
+        raise BadInput(f"{target}: a JSON object is wanted, not {type(head).__name__}")
+    return Record(folder, migrate(head, str(target)))
 
 
 def load_records(folder: Path) -> list[Record]:

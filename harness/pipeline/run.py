@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.canonical import digest, to_plain
+from harness.canonical import to_plain
 from harness.config import RunConfig
+from harness.ledger.identity import run_id
 from harness.ledger.provenance import code_state, environment
 from harness.ledger.record import Record, Row, load_record, write_record
 from harness.ledger.store import Step, load_lines
 from harness.pipeline.generation import corpus_step, drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
+from harness.pipeline.manifest import grader, prompt_digests, totals
 from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
 from harness.pipeline.weights import train_step, weights
 from harness.pipeline.workshop import Workshop
@@ -71,7 +73,7 @@ def _generate(shop: Workshop, plan: Plan) -> list[tuple[Cell, Step]]:
 
 
 def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, Any]) -> dict[str, Any]:
-    """Everything of ``record.json`` that decides the run's identity. The run id is its digest."""
+    """``record.json`` but for the machine, the time and the digests of the record's files."""
     config = to_plain(plan.config)
     tasks = [
         {
@@ -81,6 +83,8 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "samples_per_problem": t.ref.samples_per_problem,
             "id_list": id_list_digest([p.id for p in t.problems]),
             "tests": tests_digest(t),
+            "prompts": prompt_digests(t),
+            "grader": grader(t),
         }
         for t in plan.tasks
     ]
@@ -94,10 +98,12 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "verdicts": {"key": g.verdicts.key, "digest": g.verdicts.output_digest("verdicts.jsonl")},
             "executor": g.verdicts.facts()["executor"],
             "engine": g.samples.facts()["engine"],
+            "tokens": g.samples.facts()["new_tokens"],
         }
         for g in graded
     ]
-    identity = {
+    models = [_model_row(shop, m) for m in plan.models]
+    head = {
         "ablation": plan.ablation.name,
         "question": plan.ablation.question,
         "rule": plan.ablation.rule,
@@ -107,13 +113,13 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
         "arms": [{"name": a.name, "note": a.note, "policy": to_plain(a.policy)} for a in plan.arms],
         "contrasts": [asdict(c) for c in plan.contrasts],
         "tasks": tasks,
-        "models": [_model_row(shop, m) for m in plan.models],
+        "models": models,
         "contamination": overlap,
         "cells": cells,
+        "seeds": sorted({c["seed"] for c in cells}),
+        "tokens": totals(cells, models),
     }
-    named = {k: identity[k] for k in ("config", "code", "tasks", "models")}
-    inputs = [[c["arm"], c["seed"], c["task"], c["samples"]["digest"]] for c in cells]
-    return {"run_id": digest({**named, "samples": inputs}), **identity}
+    return {"run_id": run_id(head), **head}
 
 
 def _model_row(shop: Workshop, model: Model) -> dict[str, Any]:

@@ -1,0 +1,29 @@
+"""The part of a record that says how each number came about: prompts, grader, tokens, seeds.
+
+Nothing here decides a run's identity (:func:`harness.ledger.identity.run_id`); it is what an auditor compares with
+what their own machine would send to a model or run in a sandbox.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.canonical import digest
+from harness.pipeline.grading import VERDICTS_VERSION
+from harness.pipeline.plan import LoadedTask
+
+
+def prompt_digests(loaded: LoadedTask) -> dict[str, str]:
+    """Digest of the chat messages put to the model, by problem. The chat template is digested with the model."""
+    return {p.id: digest(loaded.task.messages(p)) for p in loaded.problems}
+
+
+def grader(loaded: LoadedTask) -> dict[str, Any]:
+    """What turned answers into verdicts: the task's profile and the version of the grading step."""
+    return {"profile": loaded.ref.profile, "version": VERDICTS_VERSION}
+
+
+def totals(cells: list[dict[str, Any]], models: list[dict[str, Any]]) -> dict[str, int]:
+    """Tokens sampled for evaluation and trained on, over the whole run."""
+    trained = [int(m["train"]["response_tokens"]) for m in models if m["kind"] == "distilled"]
+    return {"generated": sum(int(c["tokens"]) for c in cells), "trained_on": sum(trained)}
