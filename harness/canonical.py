@@ -3,6 +3,9 @@
 Two settings that mean the same must have the same bytes: keys are sorted, ``1.0`` and ``1`` are one number, tuples and
 lists are one sequence, a dataclass is a mapping of its fields with its class name under ``"kind"``. NaN and infinities
 are refused because JSON has no such numbers and they compare unequal to themselves.
+
+A field that a noun gains later is declared with ``metadata=LATER`` and left out while it has its default, so that the keys
+of everything stored before it existed stay what they were.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+LATER = {"later": True}
+"""Metadata of a dataclass field added after results were stored under keys without it."""
+
 DIGEST_CHARACTERS = 32
 """Hexadecimal characters kept of a SHA-256 digest used as a key: 128 bits, ample against accidental collision."""
 
@@ -28,8 +34,8 @@ def to_plain(value: Any) -> Any:
         ValueError: for NaN and infinities.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__, **fields}
+        present = [f for f in dataclasses.fields(value) if not _left_out(f, getattr(value, f.name))]
+        return {"kind": type(value).__name__, **{f.name: to_plain(getattr(value, f.name)) for f in present}}
     if isinstance(value, enum.Enum):
         return to_plain(value.value)
     if value is None or isinstance(value, bool | str):
@@ -47,6 +53,10 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [to_plain(v) for v in value]
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def _left_out(field: dataclasses.Field[Any], value: Any) -> bool:
+    return bool(field.metadata.get("later")) and value == field.default
 
 
 def canonical_json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.canonical import canonical_json, digest, key64, text_digest, to_plain
+from harness.canonical import LATER, canonical_json, digest, key64, text_digest, to_plain
 from harness.spec import Policy, Stage
 
 plain = st.recursive(
@@ -60,3 +61,19 @@ def test_keys_do_not_depend_on_the_process():
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert int(there) == here
     assert 0 <= here < 2**64
+
+
+def test_a_field_added_later_does_not_change_old_keys():
+    @dataclasses.dataclass(frozen=True)
+    class Noun:
+        a: int = 1
+
+    old = digest(Noun())
+
+    @dataclasses.dataclass(frozen=True)
+    class Noun:  # noqa: F811
+        a: int = 1
+        b: float = dataclasses.field(default=0.0, metadata=LATER)
+
+    assert digest(Noun()) == old
+    assert digest(Noun(b=0.5)) != old
