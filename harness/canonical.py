@@ -4,8 +4,8 @@ Two settings that mean the same must have the same bytes: keys are sorted, ``1.0
 lists are one sequence, a dataclass is a mapping of its fields with its class name under ``"kind"``. NaN and infinities
 are refused because JSON has no such numbers and they compare unequal to themselves.
 
-A field that a noun gains later is declared with ``metadata=LATER`` and left out while it has its default, so that the keys
-of everything stored before it existed stay what they were.
+A field that a noun gains later is declared with ``metadata=LATER`` and left out while it has its default, so that the
+keys of everything stored before it existed stay what they were.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def test_a_field_added_later_does_not_change_old_keys():
     old = digest(Noun())
 
     @dataclasses.dataclass(frozen=True)
-    class Noun:  # noqa: F811
+    class Noun:
         a: int = 1
         b: float = dataclasses.field(default=0.0, metadata=LATER)
 
