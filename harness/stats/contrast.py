@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike
 from harness.errors import BadInput
 from harness.stats._arrays import Floats, Interval, Ints, as_matrix, check_level, cluster_codes, cluster_sums
 from harness.stats._scipy import normal_quantile
-from harness.stats.bootstrap import acceleration, bca_interval, bootstrap_means, percentile_interval, seed_weights
+from harness.stats.bootstrap import (
+    acceleration,
+    bca_interval,
+    crossed_bootstrap,
+    difference_influence,
+    percentile_interval,
+)
 from harness.stats.bounds import betting_interval, betting_p_value
 from harness.stats.power import detectable
 from harness.stats.signflip import SignFlip, sign_flip_test
@@ -107,30 +113,18 @@ def _t_p_values(spread: MeanSpread, difference: float, over_seeds: bool) -> tupl
 def _bootstrap(
     blocks: tuple[Floats, Floats], difference: float, codes: Ints | None, resamples: int, seed: int, level: float
 ) -> tuple[Interval, Interval]:
-    """BCa and percentile intervals; seeds are resampled too, crossed with problems, where an arm has five or more."""
+    """BCa and percentile intervals; seeds are resampled too, crossed with problems, from five seeds on."""
     rng = np.random.default_rng([seed, 1])
     treatment, control = blocks
-    paired = treatment.shape[0] == control.shape[0]
-    arms = (treatment - control,) if paired else (treatment, -control)
-    columns = [arm if arm.shape[0] >= 5 else arm.mean(axis=0, keepdims=True) for arm in arms]
-    means = bootstrap_means(np.concatenate(columns).T, resamples=resamples, rng=rng, codes=codes)
-    draws = np.zeros(resamples)
-    per_problem = sum(arm.mean(axis=0) for arm in arms)
-    centred = cluster_sums(per_problem - difference, codes)
-    influence = [centred / per_problem.size]
-    start = 0
-    for column in columns:
-        count = column.shape[0]
-        block = means[:, start : start + count]
-        if count == 1:
-            draws += block[:, 0]
-        else:
-            draws += np.sum(block * seed_weights(rng, resamples, count), axis=1) / count
-            row = column.mean(axis=1)
-            influence.append((row - row.mean()) / count)
-        start += count
-    accel = acceleration(np.concatenate(influence))
-    return bca_interval(draws, difference, accel, level), percentile_interval(draws, level)
+    if treatment.shape[0] == control.shape[0]:
+        draws, (influence,) = crossed_bootstrap([treatment - control], resamples=resamples, rng=rng, codes=codes)
+        of_difference = draws[:, 0]
+    else:
+        draws, influences = crossed_bootstrap([treatment, control], resamples=resamples, rng=rng, codes=codes)
+        of_difference = draws[:, 0] - draws[:, 1]
+        influence = difference_influence(influences, draws_shared=cluster_sums(treatment[0], codes).size)
+    accel = acceleration(influence)
+    return bca_interval(of_difference, difference, accel, level), percentile_interval(of_difference, level)
 
 
 def _betting_units(values: Floats, codes: Ints | None, bounded: Interval) -> tuple[Floats, Interval, float]:
