@@ -31,7 +31,7 @@ def resampling_weights(rng: np.random.Generator, resamples: int, size: int) -> I
     if resamples < 1:
         raise BadInput(f"resamples={resamples}: must be at least 1")
     rows = max(1, min(resamples, _CHUNK_CELLS // max(size, 1)))
-        for start in range(0, resamples, rows):
+    for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         drawn = rng.integers(0, size, size=(count, size))
         drawn += (np.arange(count) * size)[:, None]
