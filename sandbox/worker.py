@@ -1,0 +1,115 @@
+"""The host's end of one worker: frames out, frames in, never blocking."""
+
+from __future__ import annotations
+
+import collections
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.errors import WorkerLost
+from sandbox.guest import frames
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an executor can be told. ``runtime`` names an OCI runtime the engine knows (``runsc``, say)."""
+
+    memory_bytes: int = 1024 * 2**20
+    tmp_bytes: int = 64 * 2**20
+    tmp_inodes: int = 4096
+    processes: int = 64
+    cpus: float = 1.0
+    image: str = ""
+    runtime: str = ""
+    docker_host: str = ""
+    pipeline: int = 4
+    """Jobs sent to a worker at a time; it runs one after the other."""
+
+
+class Handle(Protocol):
+    """The process or container behind a worker."""
+
+    def kill(self) -> None:
+        """End it and everything inside."""
+        ...
+
+    def last_words(self) -> str:
+        """What it wrote on standard error."""
+        ...
+
+
+class Channel:
+    """Buffered, non-blocking frames over a worker's two descriptors."""
+
+    def __init__(self, write_fd: int, read_fd: int, handle: Handle, greeting: bytes) -> None:
+        self.write_fd = write_fd
+        self.read_fd = read_fd
+        self.handle = handle
+        self.outgoing: collections.deque[memoryview] = collections.deque([memoryview(greeting)])
+        self.incoming = bytearray()
+        os.set_blocking(write_fd, False)
+        os.set_blocking(read_fd, False)
+
+    def send(self, kind: int, number: int, *parts: bytes) -> None:
+        """Queue one frame."""
+        size = sum(len(p) for p in parts)
+        self.outgoing.append(memoryview(frames.HOST.pack(size, kind, number)))
+        self.outgoing.extend(memoryview(p) for p in parts if p)
+
+    def pump_out(self) -> bool:
+        """Write what the worker takes. True when nothing is left to write.
+
+        Raises:
+            WorkerLost: when it hung up.
+        """
+        queue = self.outgoing
+        while queue:
+            batch = [queue[i] for i in range(min(len(queue), 64))]
+            try:
+                sent = os.writev(self.write_fd, batch)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                raise WorkerLost(f"worker hung up ({error.strerror})") from None
+            while sent:
+                first = queue[0]
+                if sent >= len(first):
+                    sent -= len(first)
+                    queue.popleft()
+                else:
+                    queue[0] = first[sent:]
+                    sent = 0
+        return True
+
+    def pump_in(self) -> Iterator[tuple[int, int, bytes]]:
+        """Read what there is and yield whole frames: kind, job number, payload.
+
+        Raises:
+            WorkerLost: when the worker is gone.
+        """
+        lost = False
+        while True:
+            try:
+                part = os.read(self.read_fd, 1 << 20)
+            except BlockingIOError:
+                break
+            except OSError:
+                part = b""
+            if not part:
+                lost = True
+                break
+            self.incoming += part
+            if len(part) < 1 << 16:
+                break
+        position, size = 0, frames.HOST.size
+        while len(self.incoming) - position >= size:
+            length, kind, number = frames.HOST.unpack_from(self.incoming, position)
+            if len(self.incoming) - position - size < length:
+                break
+            yield kind, number, bytes(self.incoming[position + size : position + size + length])
+            position += size + length
+        del self.incoming[:position]
+        if lost:
+            raise WorkerLost(f"worker ended {self.handle.last_words()}".strip())
