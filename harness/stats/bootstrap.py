@@ -31,11 +31,19 @@ def resampling_weights(rng: np.random.Generator, resamples: int, size: int) -> I
     if resamples < 1:
         raise BadInput(f"resamples={resamples}: must be at least 1")
     rows = max(1, min(resamples, _CHUNK_CELLS // max(size, 1)))
+    offsets = (np.arange(rows, dtype=np.uint64) * np.uint64(size))[:, None]
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
-        drawn = rng.integers(0, size, size=(count, size))
-        drawn += (np.arange(count) * size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float64)
+        cells = count * size
+        # Two 32-bit numbers from each raw word, scaled to 0…size−1. The scaling favours some problems by at most
+        # size/2³², which is far below Monte Carlo error, and is twice as fast as drawing bounded integers.
+        words = rng.integers(0, 2**64, size=(cells + 1) // 2, dtype=np.uint64).view(np.uint32)
+        drawn = words[:cells].reshape(count, size).astype(np.uint64)
+        drawn *= np.uint64(size)
+        drawn >>= np.uint64(32)
+        drawn += offsets[:count]
+        counts = np.bincount(drawn.view(np.int64).ravel(), minlength=cells)
+        yield counts.reshape(count, size).astype(np.float64)
 
 
 def bootstrap_means(
