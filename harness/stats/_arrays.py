@@ -53,3 +53,9 @@ def check_level(level: float) -> float:
     if not 0.5 <= level < 1:
         raise BadInput(f"level={level}: must be at least 0.5 and below 1")
     return float(level)
+
+
+def unit_range(first: Floats, second: Floats, limits: Interval) -> Interval | None:
+    """``limits`` if all values lie in 0…1, as rates do; otherwise ``None``, for a metric without bounds."""
+    inside = all(bool(np.all((values >= 0.0) & (values <= 1.0))) for values in (first, second))
+    return limits if inside else None

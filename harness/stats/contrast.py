@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import BadInput
-from harness.stats._arrays import Floats, Interval, Ints, as_matrix, check_level, cluster_codes, cluster_sums
+from harness.stats._arrays import (
+    Floats,
+    Interval,
+    Ints,
+    as_matrix,
+    check_level,
+    cluster_codes,
+    cluster_sums,
+    unit_range,
+)
 from harness.stats._scipy import normal_quantile
 from harness.stats.bootstrap import (
     acceleration,
@@ -160,7 +169,7 @@ def paired_contrast(
     seed: int = 0,
     clusters: ArrayLike | None = None,
     samples: int | None = None,
-    bounded: Interval | None = (-1.0, 1.0),
+    bounded: Interval | Literal["auto"] | None = "auto",
 ) -> PairedContrast:
     """Compare two arms evaluated on the same problems.
 
@@ -175,7 +184,7 @@ def paired_contrast(
         clusters: label of each problem's cluster (contest, source), if problems within one are not independent.
         samples: samples per problem, for the notes only.
         bounded: range of a per-problem *difference*, used where too few problems differ for a t interval; ``None`` for
-            metrics without bounds (tokens).
+            metrics without bounds (tokens). ``"auto"`` means (−1, 1) if all values of both arms lie in 0…1.
 
     Returns:
         :class:`PairedContrast`; all numbers NaN if no problem is defined in both arms.
@@ -237,12 +246,13 @@ def paired_contrast(
     if many_seeds:
         method, conservative = "t over problems crossed with training seeds", True
         notes.append(f"{max(seeds)} training seeds: the interval over seeds covers at least {level:.0%}, not about it")
-    if informative < ENOUGH_INFORMATIVE and bounded is not None:
-        values, span, factor = _betting_units(per_problem, codes, bounded)
+    limits = unit_range(left, right, (-1.0, 1.0)) if bounded == "auto" else bounded
+    if informative < ENOUGH_INFORMATIVE and limits is not None:
+        values, span, factor = _betting_units(per_problem, codes, limits)
 
         def bet(confidence: float) -> Interval:
             low, high = betting_interval(values, confidence, span)
-            return max(bounded[0], low * factor), min(bounded[1], high * factor)
+            return max(limits[0], low * factor), min(limits[1], high * factor)
 
         models = bet(level)
         wide = bet(1.0 - 2.0 * alpha)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.stats._arrays import Interval, as_matrix, check_level, cluster_codes
+from harness.stats._arrays import Interval, as_matrix, check_level, cluster_codes, unit_range
 from harness.stats.bounds import betting_interval, clopper_pearson
 from harness.stats.variance import spread_of
 
@@ -59,7 +60,7 @@ def mean_interval(
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
-    bounded: Interval | None = (0.0, 1.0),
+    bounded: Interval | Literal["auto"] | None = "auto",
     clusters: ArrayLike | None = None,
 ) -> Estimate:
     """Mean of per-problem values over a population of problems.
@@ -69,7 +70,8 @@ def mean_interval(
         level: confidence level.
         resamples: accepted for symmetry with :func:`~harness.stats.contrast.paired_contrast`.
         seed: likewise; this interval draws nothing.
-        bounded: the metric's range, or ``None`` where it has none (tokens).
+        bounded: the metric's range, or ``None`` where it has none (tokens). ``"auto"`` means (0, 1) if all values lie
+            there.
         clusters: cluster label of each problem, if problems within one are not independent.
 
     Returns:
@@ -93,16 +95,17 @@ def mean_interval(
     estimate = float(mean.mean())
     spread = spread_of(array, codes)
     half = spread.half_width((1.0 - level) / 2.0)
-    kind = "t" if bounded is None else "score"
+    limits = unit_range(array, array, (0.0, 1.0)) if bounded == "auto" else bounded
+    kind = "t" if limits is None else "score"
     method = f"{kind} over problems" if codes is None else f"cluster-robust {kind} over problems"
     conservative = False
     if seeds > 1:
         method, conservative = f"{kind} over problems crossed with training seeds", True
         notes.append(f"{seeds} training seeds: the interval covers at least {level:.0%}, not about it")
     interval = estimate - half, estimate + half
-    if bounded is not None:
-        low, high = bounded
-        interval = score_interval(estimate, half, bounded)
+    if limits is not None:
+        low, high = limits
+        interval = score_interval(estimate, half, limits)
         interior = int(np.count_nonzero((mean > low) & (mean < high)))
         binary = bool(np.all((mean == low) | (mean == high)))
         if interior < ENOUGH_INTERIOR:
@@ -111,7 +114,7 @@ def mean_interval(
                 safe = low + (high - low) * share[0], low + (high - low) * share[1]
                 method = "Clopper–Pearson over problems"
             else:
-                safe = betting_interval(mean, level, bounded)
+                safe = betting_interval(mean, level, limits)
                 method = "betting bound over problems"
             interval = safe if seeds == 1 else (min(safe[0], interval[0]), max(safe[1], interval[1]))
             conservative = True

@@ -61,8 +61,8 @@ def detectable(standard_error: float, degrees: float = np.inf, *, level: float =
 
 
 def minimum_detectable_effect(
+    sd: float | None,
     problems: int,
-    sd: float | None = None,
     *,
     between: float = 0.0,
     within: float = 0.0,
@@ -75,8 +75,8 @@ def minimum_detectable_effect(
 ) -> float:
     """Smallest true difference found with ``power`` by a two-sided test at 1 − ``level``, for a design.
 
-    Give either ``sd``, the standard deviation over problems of the observed difference, or its parts as in
-    :func:`standard_error_of_design`. ``normal`` uses normal quantiles, as textbook tables do.
+    ``sd`` is the standard deviation over problems of the observed difference; with ``None`` it is put together from its
+    parts, as in :func:`standard_error_of_design`. ``normal`` uses normal quantiles, as textbook tables do.
 
     With seeds that differ (``seed`` > 0) the critical value has the degrees of freedom of the seeds where they dominate
     (Satterthwaite).
@@ -142,6 +142,7 @@ def power_curve(
                 continue
             within = 2.0 * float(np.mean(pass_at_k_sampling_variance(rates, n, k)))
             effect = minimum_detectable_effect(
+                None,
                 problems,
                 between=between,
                 within=within,

@@ -129,12 +129,11 @@ def strata_interaction(
     labels = np.asarray(strata)
     if labels.shape != (left.shape[1],) or left.shape[1] != right.shape[1]:
         raise BadInput("strata: one label per problem, with treatment and control over the same problems")
-    keep = ~(np.isnan(left).any(axis=0) | np.isnan(right).any(axis=0))
-    names, codes, counts = np.unique(labels[keep], return_inverse=True, return_counts=True)
-    notes = [
-        f"stratum {name} left out: fewer than two problems" for name, m in zip(names, counts, strict=True) if m < 2
-    ]
-    keep[np.flatnonzero(keep)[counts[codes] < 2]] = False
+    defined = np.flatnonzero(~(np.isnan(left).any(axis=0) | np.isnan(right).any(axis=0)))
+    names, codes, counts = np.unique(labels[defined], return_inverse=True, return_counts=True)
+    small = [str(name) for name, count in zip(names, counts, strict=True) if count < 2]
+    notes = [f"stratum {name} left out: fewer than two problems" for name in small]
+    keep = defined[counts[codes] >= 2]
     names, codes = np.unique(labels[keep], return_inverse=True)
     if names.size < 2:
         raise BadInput("an interaction needs at least two strata with two problems each")
@@ -155,12 +154,8 @@ def strata_interaction(
         p_value = (1 + reached) / (1 + permutations)
     contrasts = []
     for name in names:
-        inside = labels[keep] == name
-        contrasts.append(
-            paired_contrast(
-                left[:, keep][:, inside], right[:, keep][:, inside], level=level, seed=seed, resamples=2_000
-            )
-        )
+        chosen = keep[labels[keep] == name]
+        contrasts.append(paired_contrast(left[:, chosen], right[:, chosen], level=level, seed=seed, resamples=2_000))
     adjusted = holm([c.p_value for c in contrasts])
     effects = tuple(
         StratumEffect(str(name), c.n_problems, c.difference, c.interval, c.p_value, float(p))
