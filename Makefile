@@ -1,0 +1,83 @@
+# `make demo` and `make test` each work alone on a fresh machine with Python 3.11 or later.
+#
+#   PYTHON=python3.12   the interpreter that makes the environment
+#   VENV=.venv          where it is made
+#   WORKERS=2           processes that run tests at the same time
+#   TESTS="tests/stats -k power"   what pytest is given
+#   PIP_EXTRA_INDEX_URL=…          an index with CPU builds of torch, where the default one has only CUDA builds
+
+PYTHON  ?= python3
+VENV    ?= .venv
+WORKERS ?= 2
+TESTS   ?=
+
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+# The lock also fixes what is used to build the packages that come as source, for old pips and new.
+PIP     := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=requirements.lock PIP_BUILD_CONSTRAINT=requirements.lock \
+           $(BIN)/python -m pip install --quiet
+# One thread a process: the tests already use every core, and torch's results depend on the number of threads.
+ONE     := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test engine lint format type tables check bench calibrate lock doctor clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+venv: $(STAMP)  ## make the environment from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.12 …" >&2; exit 3; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo "python3 -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 3; }
+	@echo "installing $$(grep -c == requirements.lock) pinned packages into $(VENV) (about 2 GB, some minutes)" >&2
+	@$(PIP) --no-deps -r requirements.lock
+	@# A CUDA build of torch does not import without the CUDA libraries, which the lock leaves out.
+	@$(BIN)/python -c 'import torch' 2>/dev/null || \
+	    { echo "adding what this build of torch needs" >&2; $(PIP) "$$(grep ^torch== requirements.lock)"; }
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## run the main job at its smallest scale: the table and the verdict
+	$(BIN)/harness run ablation=matched_decoding scale=smoke
+
+test: $(STAMP) engine  ## everything but what needs a GPU or vLLM
+	$(ONE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not gpu and not vllm" $(TESTS)
+
+engine:  ## install a Docker engine for the tests, as root on Debian or Ubuntu only
+	@.ci/install-docker
+
+lint: $(STAMP)  ## ruff: rules and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)  ## ruff: mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+tables: $(STAMP)  ## the committed tables are what the committed records say
+	$(BIN)/harness tables --check
+
+check: lint type tables test  ## what CI runs
+
+bench: $(STAMP)  ## every benchmark, each printing what it is compared with
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+calibrate: $(STAMP)  ## simulate coverage and type-I error; writes docs/calibration.md
+	$(BIN)/python -m harness.stats.calibrate
+
+lock:  ## resolve anew and write requirements.lock (with Python 3.11, the oldest supported)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	    { echo "make lock needs Python 3.11: make lock PYTHON=python3.11" >&2; exit 3; }
+	$(PYTHON) requirements/lock.py
+
+doctor: $(STAMP)  ## what this machine can and cannot do
+	$(BIN)/harness doctor
+
+clean:  ## remove the environment and caches (runs and results stay)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
