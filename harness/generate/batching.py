@@ -25,7 +25,7 @@ def plan_batches(
     """Group requests of similar length, longest first.
 
     Longest first shows a lack of memory at the start of a run instead of its end. A request is never split over
-    batches, because its samples share the prompt's cache: one with more samples than ``max_rows`` is a batch of its own.
+    batches, because its samples share the prompt's cache; one with more than ``max_rows`` samples is its own batch.
 
     Args:
         loads: one per request.

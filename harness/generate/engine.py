@@ -164,8 +164,8 @@ class TransformersEngine:
     def generate(self, requests: Sequence[Request], policy: Policy, max_new_tokens: int) -> list[Completion]:
         """Draw every sample of every request.
 
-        ``Completion.token_ids`` is what was drawn, the stop token included where ``finish`` is ``stop``; ``text`` leaves
-        special tokens out. A greedy policy draws one sample a request and repeats it.
+        ``Completion.token_ids`` is what was drawn, the stop token included where ``finish`` is ``stop``; ``text``
+        leaves special tokens out. A greedy policy draws one sample a request and repeats it.
 
         Raises:
             BadInput: for a prompt that does not fit the model's context with ``max_new_tokens``.
@@ -273,7 +273,7 @@ def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def cache_bytes_per_token(model: Any) -> int:
-    """Bytes of KV cache one position of one row takes: 2 · layers · key-value heads · head size · bytes of the dtype."""
+    """Bytes of KV cache of one position of one row: 2 · layers · key-value heads · head size · bytes of the dtype."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -4,7 +4,8 @@ A generator such as ``torch.Generator`` hands out numbers in the order they are 
 drawn in changes the sample. Here each variate is a hash of what it is for, so batches, devices and the order of work do
 not matter, and two arms with the same key see the same noise at the same position for the same token (common random
 numbers). The hash is SplitMix64 (Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014)
-used twice: output ``position`` of the stream seeded by the key seeds a second stream, whose output ``token id`` is used.
+used twice: output ``position`` of the stream seeded by the key seeds a second stream, and its output ``token id`` is
+used.
 
 Not promised: the last bit of the variates across devices, since two logarithms are taken on the device.
 """

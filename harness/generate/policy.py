@@ -5,7 +5,8 @@ conventions are those of ``transformers``' logits warpers, whose float32 operati
 
 * min-p removes a token whose probability is below ``min_p`` times the largest;
 * top-k removes a token whose logit is below the k-th largest, so ties at the border all stay;
-* top-p removes, from the least likely up, tokens whose cumulative probability is at most 1 − ``top_p``; one always stays.
+* top-p removes, from the least likely up, tokens whose cumulative probability is at most 1 − ``top_p``; one always
+  stays.
 
 A softmax does not change when a constant is added to its logits, so renormalising between stages is left to the end.
 """
@@ -29,7 +30,7 @@ CANDIDATES = 64
 
 
 def is_greedy(policy: Policy) -> bool:
-    """Whether the policy always takes the most likely token (no filter ever removes it, so one greedy stage is enough)."""
+    """Whether the policy always takes the most likely token (no filter removes it, so one greedy stage is enough)."""
     return any(stage.temperature < GREEDY_BELOW for stage in policy.stages)
 
 
@@ -47,7 +48,8 @@ def apply_stage(scores: Tensor, stage: Stage) -> Tensor:
         k = min(stage.top_k, scores.shape[-1])
         scores = scores.masked_fill(scores < torch.topk(scores, k).values[..., -1:], -math.inf)
     if stage.top_p < 1:
-        ascending, order = torch.sort(scores, descending=False)
+        # Stable, so that which of several equal tokens goes does not depend on how many others stand beside them.
+        ascending, order = torch.sort(scores, descending=False, stable=True)
         cumulative = ascending.softmax(dim=-1).cumsum(dim=-1)
         remove_sorted = cumulative <= 1 - stage.top_p
         remove_sorted[..., -1:] = False
@@ -97,7 +99,8 @@ def candidates(logits: Tensor, policy: Policy) -> tuple[Tensor, Tensor | None]:
         top, top_ids = torch.topk(scores, m)
         ties_reach_past = (top[:, -1] >= top[:, first.top_k - 1]).any()
         if not ties_reach_past:
-            scores, ids = top, top_ids
+            ids = top_ids.sort(dim=-1).values  # in the order of the vocabulary, for the stable sort of top-p
+            scores = scores.gather(-1, ids)
     for stage in policy.stages:
         scores = apply_stage(scores, stage)
     return scores, ids

@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Example:
     """One sampled response with the conversation it is trained as an answer to.
 
-    ``token_ids`` are the ids that were drawn, the stop token included where ``finished``; training uses them as they are
-    (tokenising the text again may give others). They are empty where the text was changed after sampling.
+    ``token_ids`` are the ids that were drawn, the stop token included where ``finished``; training uses them as they
+    are (tokenising the text again may give others). They are empty where the text was changed after sampling.
     """
 
     key: str

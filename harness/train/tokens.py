@@ -46,8 +46,8 @@ class Sequences:
 def tokenise(examples: Sequence[Example], tokenizer: Any, max_length: int) -> Sequences:
     """Tokenise examples for supervised fine-tuning.
 
-    The prompt is the chat template with the assistant's turn opened, as in sampling. The response is the sampled ids, or
-    its text tokenised, with the end token where the sample finished by itself and was not cut here.
+    The prompt is the chat template with the assistant's turn opened, as in sampling. The response is the sampled ids,
+    or its text tokenised, with the end token where the sample finished by itself and was not cut here.
 
     Args:
         examples: the corpus.
@@ -82,8 +82,8 @@ def tokenise(examples: Sequence[Example], tokenizer: Any, max_length: int) -> Se
         ends.append(example.finished and len(response) <= room)
     if not keys:
         raise BadInput(
-            f"nothing to train on: of {len(examples)} examples {len(too_long)} have a prompt of max_length={max_length} "
-            "tokens or more, and the rest have no response"
+            f"nothing to train on: of {len(examples)} examples {len(too_long)} have a prompt of "
+            f"max_length={max_length} tokens or more, and the rest have no response"
         )
     return Sequences(
         tuple(keys), tuple(input_ids), tuple(prompt_tokens), tuple(ends), tuple(truncated), tuple(too_long)
