@@ -40,8 +40,15 @@ class Program:
 class Task(Protocol):
     """A named, versioned list of problems."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """The name it is asked for by."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same answers could get other verdicts, or the model another prompt."""
+        ...
 
     def problems(self) -> Sequence[Problem]:
         """All problems, in the benchmark's order."""

@@ -1,0 +1,48 @@
+"""Tasks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.errors import BadInput
+from harness.nearest import nearest
+from harness.tasks.base import Task
+from harness.tasks.humaneval import load_file, load_humaneval
+from harness.tasks.starter import load_starter
+
+_BUILT_IN: dict[str, Callable[[], Task]] = {
+    "humaneval": load_humaneval,
+    "starter": lambda: load_starter("starter"),
+    "starter_dev": lambda: load_starter("starter_dev"),
+}
+
+_FROM_FILE: dict[str, Callable[[str, str], Task]] = {"mbpp": load_file}
+"""Tasks whose problems are in a file that the user names (``task.path=…``)."""
+
+
+def task_names() -> tuple[str, ...]:
+    """Every name that :func:`load_task` takes, sorted."""
+    return tuple(sorted([*_BUILT_IN, *_FROM_FILE]))
+
+
+def load_task(name: str, path: str = "", options: Sequence[tuple[str, str]] = ()) -> Task:
+    """Load a task.
+
+    Args:
+        name: One of :func:`task_names`.
+        path: The file with the problems, for tasks that read one.
+        options: Settings that change a task's problems or verdicts.
+
+    Raises:
+        BadInput: for an unknown name, a path or an option the task does not take, or a file that cannot be used.
+        MissingCapability: where a package with the problems is not installed.
+    """
+    if name not in task_names():
+        raise BadInput(f"task={name}: no such task{nearest(name, task_names())}")
+    for key, value in options:
+        raise BadInput(f"task option {key}={value}: {name} has no options")
+    if name in _FROM_FILE:
+        return _FROM_FILE[name](name, path)
+    if path:
+        raise BadInput(f"task.path={path}: {name} has its own problems; task.path is for {', '.join(_FROM_FILE)}")
+    return _BUILT_IN[name]()
