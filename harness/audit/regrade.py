@@ -10,13 +10,11 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness.audit.finding import Findings
 from harness.errors import HarnessError
 from harness.ledger.record import Record, Row
-from harness.spec import TaskRef
 
 KEY = ("task", "arm", "seed", "problem", "index")
 
@@ -37,7 +35,7 @@ def regrade(records: Sequence[Record], share: float, seed: int, sandbox: str, fo
     Raises:
         MissingCapability: if this machine has no sandbox.
     """
-    from harness.pipeline.workshop import open_sandbox
+    from harness.grade import open_sandbox
 
     total = differing = 0
     with open_sandbox(sandbox) as executor:
@@ -70,47 +68,28 @@ def choose(record: Record, share: float, seed: int) -> dict[str, list[tuple[Row,
     return dict(out)
 
 
-def task_ref(record: Record, task: str) -> TaskRef:
-    """The task as the run was configured with it."""
-    plain = next(t for t in record.head["config"]["tasks"] if t["name"] == task)
-    fields = {k: v for k, v in plain.items() if k != "kind"}
-    return TaskRef(**{**fields, "options": tuple((str(k), str(v)) for k, v in fields["options"])})
-
-
 def _regrade_task(
     record: Record, task: str, pairs: list[tuple[Row, Row]], executor: Any, found: Findings
 ) -> int | None:
-    from harness.grade import GradeItem, grade_samples
-    from harness.pipeline.grading import tests_digest
-    from harness.pipeline.plan import LoadedTask
-    from harness.tasks.registry import load_task
-    from harness.tasks.selection import select
+    from harness.grade import Item, grade_samples
+    from harness.pipeline.replay import load_task_of
 
     where = f"{record.path.name} / {task}"
-    ref = task_ref(record, task)
     try:
-        if ref.path and not Path(ref.path).exists():
-            found.add("unchecked", "regrade", where, f"its problems came from {ref.path}, which is not here")
-            return None
-        loaded_task = load_task(ref.name, path=ref.path, options=ref.options)
-        loaded = LoadedTask(ref, loaded_task, tuple(select(loaded_task.problems(), ref.limit)))
+        loaded = load_task_of(record, task)
     except HarnessError as error:
-        found.add("unchecked", "regrade", where, f"its problems cannot be loaded here: {error}")
-        return None
-    described = next(t for t in record.head["tasks"] if t["name"] == task)
-    if tests_digest(loaded) != described["tests"]:
-        found.add("unchecked", "regrade", where, f"the tests here are not those of the run ({described['version']})")
+        found.add("unchecked", "regrade", where, str(error))
         return None
     problems = {p.id: p for p in loaded.problems}
-    items = [GradeItem(str(i), problems[s["problem"]], s["text"], "response") for i, (_, s) in enumerate(pairs)]
-    graded = {v.key: v for v in grade_samples(loaded.task, items, executor, profile=ref.profile)}
+    items: list[Item] = [(str(i), problems[s["problem"]], s["text"], "response") for i, (_, s) in enumerate(pairs)]
+    graded = {v.key: v for v in grade_samples(loaded.task, items, executor)}
     differing = 0
     for i, (old, _) in enumerate(pairs):
         new = graded[str(i)]
         name = f"{old['task']} / {old['arm']} / seed {old['seed']} / {old['problem']} / sample {old['index']}"
         if str(new.outcome) == "infra_error":
             found.add("unchecked", "regrade", where, f"{name}: could not be graded here ({new.detail})")
-        elif new.program_digest != old["program_digest"]:
+        elif new.program != old["program_digest"]:
             differing += 1
             found.add("fault", "regrade", where, f"{name}: another program is extracted from it than was graded")
         elif str(new.outcome) != old["outcome"]:
