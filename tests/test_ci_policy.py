@@ -43,7 +43,7 @@ def test_passes():
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text())
+    pytester.makeconftest((Path(__file__).parents[1] / "conftest.py").read_text())
     pytester.makeini("[pytest]\nmarkers =\n    docker: x\n    ray: x\n")
     pytester.makepyfile(SUITE)
     return pytester

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import BadInput
+from harness.tasks.humaneval_style import INSTRUCTION
 from harness.train.decontaminate import NGRAM, overlap_report, words
 from harness.train.pools import ANSWER_STYLE, load_pool, pool_names
 
@@ -59,10 +60,10 @@ class TestStarterPool:
         pool = _instructions()
         assert [p for p in overlap_report(pool, pool).pairs if p.training != p.evaluation] == []
 
-    def test_text_asks_for_a_fenced_block_after_the_instruction(self) -> None:
+    def test_text_asks_for_the_answer_form_of_the_evaluation(self) -> None:
         prompt = load_pool("starter_pool").prompts[0]
         assert prompt.text == f"{prompt.instruction}\n\n{ANSWER_STYLE}"
-        assert "```python" in ANSWER_STYLE
+        assert ANSWER_STYLE.split(". ")[0] in INSTRUCTION
 
     @pytest.mark.parametrize(
         "phrase",
@@ -101,7 +102,7 @@ class TestDisjoint:
         names = {_function(i) for i in _instructions()}
         for file in files:
             problems = [json.loads(line) for line in file.read_text().splitlines()]
-            assert overlap_report(_instructions(), {p["id"]: p["prompt"] for p in problems}).pairs == ()
+            assert overlap_report(_instructions(), {p["task_id"]: p["prompt"] for p in problems}).pairs == ()
             assert names.isdisjoint(p["entry_point"] for p in problems)
 
 

@@ -23,8 +23,8 @@ from harness.canonical import digest
 from harness.errors import BadInput
 from harness.nearest import nearest
 
-ANSWER_STYLE = "Answer with the complete Python function in one fenced block that starts with ```python."
-"""Ends every prompt: the answer form that grading reads, in words of our own.
+ANSWER_STYLE = "Answer with only the code in one Python code block. Do not explain."
+"""Ends every prompt: the answer form that the project's own tasks ask for too, so that training does not change it.
 
 The wording of a benchmark's runner is avoided on purpose, because familiarity with it is a rival explanation of a gain.
 """
