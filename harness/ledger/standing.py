@@ -30,8 +30,10 @@ def why_exploratory(record: Record) -> str:
     return "made from a tree with uncommitted changes" if head["code"]["dirty"] is not False else ""
 
 
-def find_record(name: str, results: Path, runs: Path | None = None) -> Record:
+def find_record(name: str, results: Path, runs: Path | None = None, prefer_runs: bool = False) -> Record:
     """A record by folder, folder name or first characters of its run id, in ``results`` first, then in ``runs``.
+
+    ``prefer_runs`` looks in ``runs`` first.
 
     Raises:
         BadInput: if there is none, or several.
@@ -40,6 +42,7 @@ def find_record(name: str, results: Path, runs: Path | None = None) -> Record:
     if (path / "record.json").exists():
         return load_record(path)
     folders = [results / "records", *([runs] if runs else [])]
+    folders = folders[::-1] if prefer_runs else folders
     found: dict[str, Record] = {}
     for folder in folders:
         for head in sorted(folder.glob("*/record.json")) if folder.is_dir() else []:

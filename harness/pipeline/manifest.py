@@ -24,6 +24,6 @@ def grader(loaded: LoadedTask) -> dict[str, Any]:
 
 
 def totals(cells: list[dict[str, Any]], models: list[dict[str, Any]]) -> dict[str, int]:
-    """Tokens sampled for evaluation and trained on, over the whole run."""
-    trained = [int(m["train"]["response_tokens"]) for m in models if m["kind"] == "distilled"]
+    """Tokens sampled for evaluation and tokens that training took a loss on, over the whole run."""
+    trained = [int(m["train"]["target_tokens"]) for m in models if m["kind"] == "distilled"]
     return {"generated": sum(int(c["tokens"]) for c in cells), "trained_on": sum(trained)}

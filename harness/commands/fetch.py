@@ -1,0 +1,27 @@
+"""``harness fetch RUN ADDRESS``: bring a run's files back, each checked against its record."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from harness.commands.output import emit
+from harness.progress import say
+
+
+def main(arguments: argparse.Namespace) -> int:
+    from harness.ledger.transfer import fetch
+
+    moved = fetch(
+        arguments.run,
+        arguments.results,
+        arguments.runs,
+        arguments.address,
+        steps=arguments.store,
+        weights=arguments.weights,
+    )
+    if arguments.json:
+        emit(asdict(moved))
+    else:
+        say(f"{moved.folder}: {moved.files} file(s) fetched, {moved.present} here already, {len(moved.steps)} step(s)")
+    return 0
