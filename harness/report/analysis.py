@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,12 +75,27 @@ class TaskAnalysis:
     decision: Decision
 
 
+Analyse = Callable[[Record], tuple[TaskAnalysis, ...]]
+
+
 def analyse(record: Record) -> tuple[TaskAnalysis, ...]:
     """Analyse every task of a record, in the record's order."""
     rows = record.counts()
     return tuple(
         _analyse_task(record, t["name"], [r for r in rows if r["task"] == t["name"]]) for t in record.head["tasks"]
     )
+
+
+def remembering() -> Analyse:
+    """An :func:`analyse` that works out each record once: for one pass over records that nobody changes meanwhile."""
+    done: dict[Path, tuple[TaskAnalysis, ...]] = {}
+
+    def once(record: Record) -> tuple[TaskAnalysis, ...]:
+        if record.path not in done:
+            done[record.path] = analyse(record)
+        return done[record.path]
+
+    return once
 
 
 def metric_matrix(rows: Sequence[Row], arm: str, metric: str) -> NDArray[np.float64]:

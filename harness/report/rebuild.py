@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.errors import BadInput
 from harness.ledger.record import Record, load_records
 from harness.ledger.store import write_atomic
+from harness.report.analysis import remembering
 from harness.report.tables import arms_csv, contrasts_csv, render_markdown
 
 HEADER = "<!-- Written by `harness tables` from results/records. Do not edit. -->\n"
@@ -24,14 +25,15 @@ def derived(results: Path) -> dict[Path, str]:
     by_ablation: dict[str, list[Record]] = {}
     for record in load_records(results / "records"):
         by_ablation.setdefault(record.ablation, []).append(record)
+    analysed = remembering()
     files: dict[Path, str] = {}
     tables: dict[str, str] = {}
     for name, records in sorted(by_ablation.items()):
-        body = "\n".join(render_markdown(r, level=2) for r in records)
-        tables[name] = "\n".join(render_markdown(r, level=3) for r in records)
+        body = "\n".join(render_markdown(r, 2, analysed) for r in records)
+        tables[name] = "\n".join(render_markdown(r, 3, analysed) for r in records)
         files[results / "tables" / f"{name}.md"] = f"{HEADER}\n# {name}\n\n{body}"
-        files[results / "tables" / f"{name}.arms.csv"] = arms_csv(records)
-        files[results / "tables" / f"{name}.contrasts.csv"] = contrasts_csv(records)
+        files[results / "tables" / f"{name}.arms.csv"] = arms_csv(records, analysed)
+        files[results / "tables" / f"{name}.contrasts.csv"] = contrasts_csv(records, analysed)
     for published in sorted((results / "published").glob("*.yaml")):
         target = results / "tables" / f"forensics_{published.stem}.md"
         if target.exists():

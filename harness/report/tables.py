@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.ledger.record import Record
-from harness.report.analysis import KS, ArmSummary, ContrastResult, TaskAnalysis, analyse
+from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, TaskAnalysis, analyse
 from harness.spec import Contrast
 from harness.stats import Estimate
 
 TOO_SMALL = "**Too small to be evidence**: this scale only shows that every part works."
 
 
-def render_markdown(record: Record, level: int = 1) -> str:
+def render_markdown(record: Record, level: int = 1, analysed: Analyse = analyse) -> str:
     """The whole of a record as Markdown, headings starting at ``level``."""
     head = record.head
     config = head["config"]
     title = f"{record.ablation} · {config['model']['name']} · {config['scale']['name']} · run {record.run_id[:12]}"
     lines = [f"{'#' * level} {title}", "", head["question"], ""]
-    for analysis, task in zip(analyse(record), head["tasks"], strict=True):
+    for analysis, task in zip(analysed(record), head["tasks"], strict=True):
         lines += _task_section(analysis, task, head, level + 1)
     lines += ["", *_notes(head)]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -40,7 +40,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: 
     return [line(header), f"| {' | '.join(rule)} |", *[line(r) for r in rows]]
 
 
-def arms_csv(records: Sequence[Record]) -> str:
+def arms_csv(records: Sequence[Record], analysed: Analyse = analyse) -> str:
     """One row a (run, task, arm); rates as fractions, empty where undefined."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
@@ -49,14 +49,14 @@ def arms_csv(records: Sequence[Record]) -> str:
     writer.writerow(["run", "model", "scale", "task", "arm", *passes, *rates])
     for record in records:
         where = [record.run_id[:12], record.head["config"]["model"]["name"], record.head["config"]["scale"]["name"]]
-        for t in analyse(record):
+        for t in analysed(record):
             for a in t.arms:
                 cells = [c for k in KS for c in _estimate_cells(a.pass_at[k])]
                 writer.writerow([*where, t.task, a.arm, *cells, *[_number(getattr(a, f)) for f in rates]])
     return sink.getvalue()
 
 
-def contrasts_csv(records: Sequence[Record]) -> str:
+def contrasts_csv(records: Sequence[Record], analysed: Analyse = analyse) -> str:
     """One row a (run, task, contrast); differences as fractions."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
@@ -66,7 +66,7 @@ def contrasts_csv(records: Sequence[Record]) -> str:
     )
     for record in records:
         where = [record.run_id[:12], record.head["config"]["model"]["name"], record.head["config"]["scale"]["name"]]
-        for t in analyse(record):
+        for t in analysed(record):
             for c in t.contrasts:
                 k, r = c.contrast, c.result
                 design = [k.treatment, k.control, k.metric, k.test, _number(k.margin), k.family]

@@ -53,7 +53,9 @@ def simulate(plan: Plan, rates: dict[str, float], folder: Path, seed: int = 1, h
 
 
 def _sample(problem: Problem, rng: np.random.Generator, rate: float) -> tuple[str, dict[str, Any]]:
-    solution = f"Here is a function:\n\n```python\n{problem.prompt.rstrip()}\n{problem.canonical_solution.rstrip()}\n```\n"
+    solution = (
+        f"Here is a function:\n\n```python\n{problem.prompt.rstrip()}\n{problem.canonical_solution.rstrip()}\n```\n"
+    )
     if rng.random() < rate:
         row = {"outcome": "passed", "passed": True, "detail": "", "tests_passed": 4, "tests_total": 4}
     else:
@@ -147,13 +149,21 @@ MATCHED = {
 }
 
 
+MATCHED_RUN = [
+    "ablation=matched_decoding",
+    "scale=quick",
+    "task=[humaneval,starter]",
+    "task.humaneval.limit=20",
+    "ablation.t_train=1.6",
+    "ablation.t_eval=0.9",
+]
+
+
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two records: matched decoding on two tasks as evidence, a search of temperatures as a smoke run."""
     folder = tmp_path_factory.mktemp("report") / "results"
-    plan = make_plan(
-        resolve(["ablation=matched_decoding", "scale=quick", "task=[humaneval,starter]", "task.humaneval.limit=20"])
-    )
+    plan = make_plan(resolve(MATCHED_RUN))
     simulate(plan, MATCHED, folder / "records" / "matched_decoding-1")
     search = make_plan(resolve(["ablation=decoding_search", "scale=smoke", "task=starter_dev"]))
     rates = {a.name: 0.25 + 0.03 * i for i, a in enumerate(search.arms)}

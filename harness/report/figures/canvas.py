@@ -95,7 +95,7 @@ def tip(text: str) -> str:
 
 def render_all(drawings: Sequence[Drawing]) -> dict[str, Rendered]:
     """Draw every figure, by name; on several cores where there are many."""
-    workers = min(len(drawings) // 8, os.cpu_count() or 1)
+    workers = min(len(drawings) // 12, os.cpu_count() or 1)
     if workers > 1:
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
@@ -112,7 +112,8 @@ def render(drawing: Drawing) -> Rendered:
     """Draw one figure. The same data gives the same bytes."""
     import matplotlib as mpl
 
-    with mpl.rc_context({**RC, "svg.hashsalt": drawing.name}):
+    settings: Any = {**RC, "svg.hashsalt": drawing.name}
+    with mpl.rc_context(settings):
         figure = drawing.draw(drawing.data)
         figure.tight_layout(pad=0.4)
         svg, pdf = io.StringIO(), io.BytesIO()

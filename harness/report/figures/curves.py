@@ -83,8 +83,8 @@ def draw_curves(series: Sequence[CurveSeries]) -> Figure:
         single = _distinct([p for p in one.points if p.stages == 1])
         banded = len(single) >= 3
         if banded:
-            ends = list(zip(*(p.interval for p in single), strict=True))
-            ax.fill_between([p.temperature for p in single], *ends, color=ink, alpha=0.15, linewidth=0)
+            low, high = ([p.interval[end] for p in single] for end in (0, 1))
+            ax.fill_between([p.temperature for p in single], low, high, color=ink, alpha=0.15, linewidth=0)
         ax.plot([p.temperature for p in single], [p.estimate for p in single], color=ink, linewidth=1.5)
         for p in one.points:
             if not (banded and p.stages == 1):
@@ -104,7 +104,8 @@ def draw_curves(series: Sequence[CurveSeries]) -> Figure:
     ax.spines["left"].set_visible(True)
     ax.set(xlabel="temperature (product over stages)", ylabel="pass@1, %")
     ax.set_ylim(bottom=max(0.0, ax.get_ylim()[0]), top=min(100.0, ax.get_ylim()[1]) + 0.5)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(series)), handlelength=1.6, columnspacing=1.2)
+    columns = min(3, len(series))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=1.6, columnspacing=1.2)
     return figure
 
 

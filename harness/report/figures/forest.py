@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ROW = 0.46
 """Inches a contrast takes: a line of text and its mark below it."""
 
+LINE = 56
+"""Characters of label and numbers that fit side by side; longer ones are set smaller."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
@@ -46,16 +49,17 @@ def forest_rows(contrasts: Sequence[ContrastResult], rates: bool = True) -> tupl
 def _row(c: ContrastResult) -> ForestRow:
     k, r = c.contrast, c.result
     scale = 100.0 if is_rate(k.metric) else 1.0
-    metric = "" if k.metric == "pass@1" else f", {k.metric}"
     margin = scale * k.margin
     zones: dict[str, tuple[float | None, float | None]] = {
         "superiority": (0.0, None),
         "noninferiority": (-margin, None),
         "equivalence": (-margin, margin),
     }
-    test = "" if k.test == "superiority" else f", {k.test} ±{margin:g}" if k.test == "equivalence" else f", {k.test}"
+    sign = {"superiority": ">", "noninferiority": "≥", "equivalence": "≈"}[k.test]
+    within = {"superiority": "", "noninferiority": f" − {margin:g}", "equivalence": f" ± {margin:g}"}[k.test]
+    metric = "" if k.metric == "pass@1" else f", {k.metric}"
     return ForestRow(
-        label=visible(f"{k.treatment} − {k.control}{metric}{test}"),
+        label=visible(f"{k.treatment} {sign} {k.control}{within}{metric}"),
         difference=scale * r.difference,
         interval=(scale * r.interval[0], scale * r.interval[1]),
         inner=(scale * r.equivalence.interval[0], scale * r.equivalence.interval[1])
@@ -80,6 +84,8 @@ def draw_forest(rows: Sequence[ForestRow]) -> Figure:
         for bound in row.zone:
             if bound:  # zero has a line of its own
                 ax.plot([bound, bound], [y - 0.62, y - 0.18], color=colour("zone"), linewidth=1.2)
+        # In pieces, so that it does not run through the labels.
+        ax.plot([0, 0], [y - 0.66, y - 0.14], color=colour("edge"), linewidth=0.9, zorder=0.5)
         at = y - 0.4
         if row.inner is not None:
             ax.plot(row.inner, [at, at], color=ink, linewidth=3.4, solid_capstyle="butt")
@@ -96,10 +102,11 @@ def draw_forest(rows: Sequence[ForestRow]) -> Figure:
         )
         numbers = f"{signed(row.difference)} {span(row.interval)}"
         mark.set_gid(tip(f"{row.label}: {numbers}, {'holds' if row.holds else 'does not hold'}"))
+        label = row.label + (" †" if row.exploratory else "")
+        size = min(9.5, 9.5 * LINE / (len(label) + len(numbers)))
         transform = ax.get_yaxis_transform()
-        ax.text(0, y - 0.1, row.label + (" †" if row.exploratory else ""), transform=transform, va="bottom", ha="left")
-        ax.text(1, y - 0.1, numbers, transform=transform, va="bottom", ha="right", color=colour("muted"))
-    ax.axvline(0, color=colour("edge"), linewidth=0.9, zorder=0.5)
+        ax.text(0, y - 0.1, label, transform=transform, va="bottom", ha="left", fontsize=size)
+        ax.text(1, y - 0.1, numbers, transform=transform, va="bottom", ha="right", fontsize=size, color=colour("muted"))
     ax.set(xlim=(low, high), ylim=(0.2, len(rows) + 0.45), yticks=[])
     ax.set_xlabel("difference, points" if rows[0].scale == 100 else "difference, in the metric’s own unit")
     return figure
