@@ -8,9 +8,11 @@ which of these are in force.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import bootstrap
+from sandbox import bootstrap, cgroups, seccomp
 from sandbox.errors import SandboxUnavailable
 from sandbox.worker import Channel, Settings
 
@@ -28,6 +30,8 @@ UID_BASE = 0x6000_0000
 
 UID_RANGE = 0x1_0000
 RANGES = 4096
+NOBODY = 0xFFFF_FFFE
+"""A user id that nothing has."""
 
 
 @functools.cache
@@ -105,17 +109,17 @@ def _mounts() -> Mounts:
     return Mounts(tuple(binds), site)
 
 
-def _arguments(settings: Settings, info: int, block: int) -> list[str]:
-    """The command line; ``info`` and ``block`` are descriptors, or -1 where no range of user ids is given."""
+def _arguments(settings: Settings, ranged: bool, info: int, block: int) -> list[str]:
+    """The command line; bubblewrap reports on descriptor ``info`` and waits on ``block`` before it goes on."""
     binary = os.path.realpath(sys.executable)
     mounts = _mounts()
     arguments = [program(), "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"]
     arguments += ["--clearenv", "--hostname", "sandbox", "--cap-drop", "ALL"]
     for name, value in bootstrap.ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
+    arguments += ["--info-fd", str(info), "--userns-block-fd" if ranged else "--block-fd", str(block)]
     capabilities = ["CAP_SETPCAP", "CAP_SYS_ADMIN"]
-    if block >= 0:
-        arguments += ["--userns-block-fd", str(block), "--info-fd", str(info)]
+    if ranged:
         capabilities += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
     else:
         arguments += ["--uid", "65534", "--gid", "65534"]
@@ -158,6 +162,7 @@ class BubblewrapLauncher:
         self.settings = settings
         self.ranged = can_map_a_range()
         self.started = 0
+        self.grouped = False
 
     def start(self, role: str) -> Channel:
         """Start one worker and send it its code.
@@ -166,17 +171,27 @@ class BubblewrapLauncher:
             SandboxUnavailable: when bubblewrap cannot make a namespace here.
         """
         self.started += 1
-        base = UID_BASE + UID_RANGE * (self.started % RANGES)
         info_read, info_write = os.pipe()
         block_read, block_write = os.pipe()
         try:
-            if self.ranged:
-                process = self._spawn(_arguments(self.settings, info_write, block_read), (info_write, block_read))
-                os.close(info_write)
-                info_write = -1
-                self._map(info_read, block_write, base)
-            else:
-                process = self._spawn(_arguments(self.settings, -1, -1), ())
+            arguments = _arguments(self.settings, self.ranged, info_write, block_read)
+            process = self._spawn(arguments, (info_write, block_read))
+            os.close(info_write)
+            info_write = -1
+            handle = _Process(process, None)
+            try:
+                inside = self._child(info_read)
+                handle.group = cgroups.create(self.started, self.settings.memory_bytes, self.settings.processes)
+                self.grouped = handle.group is not None
+                if handle.group is not None:
+                    handle.group.add(inside)
+                if self.ranged:
+                    self._map(inside)
+                os.write(block_write, b"1")
+            except (OSError, SandboxUnavailable) as error:
+                words = handle.wait_for_words()
+                handle.kill()
+                raise SandboxUnavailable(f"bubblewrap starts no worker: {words or error}") from error
         finally:
             for fd in (info_read, info_write, block_read, block_write):
                 if fd >= 0:
@@ -188,11 +203,11 @@ class BubblewrapLauncher:
             "tmp_bytes": self.settings.tmp_bytes,
             "tmp_inodes": self.settings.tmp_inodes,
             "preload": list(bootstrap.PRELOAD),
-            "seccomp": "",
+            "seccomp": seccomp.compile_filter(platform.machine(), UID_RANGE if self.ranged else NOBODY).hex(),
         }
         assert process.stdin is not None
         assert process.stdout is not None
-        return Channel(process.stdin.fileno(), process.stdout.fileno(), _Process(process), bootstrap.message(guest))
+        return Channel(process.stdin.fileno(), process.stdout.fileno(), handle, bootstrap.message(guest))
 
     @staticmethod
     def _spawn(arguments: list[str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
@@ -209,23 +224,33 @@ class BubblewrapLauncher:
         )
 
     @staticmethod
-    def _map(info: int, block: int, base: int) -> None:
-        """Give the new user namespace its range, and this user (whom bubblewrap needs) the id after its end."""
+    def _child(info: int) -> int:
+        """The pid, here, of the process that will become the worker."""
         text = b""
         while b"}" not in text:
             part = os.read(info, 4096)
             if not part:
-                raise SandboxUnavailable("bubblewrap ended before it made a namespace (are user namespaces allowed?)")
+                raise SandboxUnavailable("it made no namespace (are user namespaces allowed on this machine?)")
             text += part
-        pid = int(json.loads(text)["child-pid"])
+        return int(json.loads(text)["child-pid"])
+
+    def _map(self, pid: int) -> None:
+        """Give the new user namespace its range, and this user (whom bubblewrap needs) the id after its end."""
+        base = UID_BASE + UID_RANGE * ((os.getpid() * 31 + self.started) % RANGES)
         for kind in ("uid_map", "gid_map"):
             Path(f"/proc/{pid}/{kind}").write_text(f"0 {base} {UID_RANGE}\n{UID_RANGE} 0 1\n")
-        os.write(block, b"1")
 
     def describe(self) -> dict[str, str]:
         """What is in force, for the record."""
         version = subprocess.run([program(), "--version"], capture_output=True, text=True, check=False).stdout.strip()
-        return {"executor": self.name, "version": version, "own_uid_per_job": str(self.ranged).lower()}
+        cap = "worker" if self.grouped else "single process only (no control groups here)"
+        return {
+            "executor": self.name,
+            "version": version,
+            "own_uid_per_job": str(self.ranged).lower(),
+            "memory_cap": cap,
+            "process_cap": "worker" if self.grouped or self.ranged else "user",
+        }
 
     def close(self) -> None:
         """Nothing outlives the workers."""
@@ -234,22 +259,31 @@ class BubblewrapLauncher:
 class _Process:
     """A bubblewrap process: killing it ends every process in its PID namespace."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], group: cgroups.Group | None) -> None:
         self.process = process
+        self.group = group
 
     def kill(self) -> None:
-        """End it and everything inside, and close the pipes."""
+        """End it and everything inside, close the pipes, remove the control group."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+        if self.group is not None:
+            self.group.remove()
 
     def last_words(self) -> str:
-        """What it wrote on standard error, after it died."""
+        """What it wrote on standard error so far."""
         assert self.process.stderr is not None
         os.set_blocking(self.process.stderr.fileno(), False)
         try:
             return (self.process.stderr.read() or b"").decode(errors="replace").strip()[-500:]
-        except OSError:
+        except (OSError, ValueError):
             return ""
+
+    def wait_for_words(self) -> str:
+        """The same, after it had a moment to end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1.0)
+        return self.last_words()

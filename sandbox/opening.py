@@ -16,7 +16,13 @@ def _bubblewrap(settings: Settings) -> Launcher:
     return BubblewrapLauncher(settings)
 
 
-_LAUNCHERS = {"bubblewrap": _bubblewrap}
+def _docker(settings: Settings) -> Launcher:
+    from sandbox.docker import DockerLauncher
+
+    return DockerLauncher(settings)
+
+
+_LAUNCHERS = {"docker": _docker, "bubblewrap": _bubblewrap}
 
 
 def open_kind(kind: str, workers: int | None, options: dict[str, Any]) -> PoolExecutor:

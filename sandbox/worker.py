@@ -43,12 +43,15 @@ class Handle(Protocol):
 class Channel:
     """Buffered, non-blocking frames over a worker's two descriptors."""
 
-    def __init__(self, write_fd: int, read_fd: int, handle: Handle, greeting: bytes) -> None:
+    def __init__(self, write_fd: int, read_fd: int, handle: Handle, greeting: bytes, multiplexed: bool = False) -> None:
         self.write_fd = write_fd
         self.read_fd = read_fd
         self.handle = handle
         self.outgoing: collections.deque[memoryview] = collections.deque([memoryview(greeting)])
         self.incoming = bytearray()
+        self.raw = bytearray() if multiplexed else self.incoming
+        self.multiplexed = multiplexed
+        self.complaints = bytearray()
         os.set_blocking(write_fd, False)
         os.set_blocking(read_fd, False)
 
@@ -100,9 +103,11 @@ class Channel:
             if not part:
                 lost = True
                 break
-            self.incoming += part
+            self.raw += part
             if len(part) < 1 << 16:
                 break
+        if self.multiplexed:
+            self._demultiplex()
         position, size = 0, frames.HOST.size
         while len(self.incoming) - position >= size:
             length, kind, number = frames.HOST.unpack_from(self.incoming, position)
@@ -112,4 +117,20 @@ class Channel:
             position += size + length
         del self.incoming[:position]
         if lost:
-            raise WorkerLost(f"worker ended {self.handle.last_words()}".strip())
+            words = self.complaints.decode(errors="replace").strip() or self.handle.last_words()
+            raise WorkerLost(f"worker ended: {words[-400:]}")
+
+    def _demultiplex(self) -> None:
+        """Undo the engine's framing: stream number, three zeros, big-endian length."""
+        position = 0
+        while len(self.raw) - position >= 8:
+            stream, length = self.raw[position], int.from_bytes(self.raw[position + 4 : position + 8], "big")
+            if len(self.raw) - position - 8 < length:
+                break
+            body = self.raw[position + 8 : position + 8 + length]
+            if stream == 1:
+                self.incoming += body
+            elif len(self.complaints) < 10_000:
+                self.complaints += body
+            position += 8 + length
+        del self.raw[:position]

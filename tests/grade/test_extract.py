@@ -33,7 +33,10 @@ def test_an_unclosed_fence_runs_to_the_end() -> None:
 
 
 def test_the_last_definition_wins_over_a_later_example() -> None:
-    text = f"```python\ndef f(x): return 0\n```\nBetter:\n```python\n{F}```\nUse:\n```python\nprint(f(1))\n```\nOutput:\n```\n2\n```"
+    text = (
+        f"```python\ndef f(x): return 0\n```\nBetter:\n```python\n{F}```\n"
+        "Use:\n```python\nprint(f(1))\n```\nOutput:\n```\n2\n```"
+    )
     assert extract_code(text, "f").strip() == F.strip()
     assert extract_code(text, "f", "last_block").strip() == "2"
     assert extract_code(text, "f", "first_block").strip() == "def f(x): return 0"

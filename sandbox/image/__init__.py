@@ -1,0 +1,1 @@
+"""The worker image and, for tests on machines without one, a private Docker engine."""
