@@ -57,7 +57,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "joint": [
             {**_line(j.line), "samples": j.samples, "stated": j.stated, "miss_successes": j.miss} for j in c.joint
         ],
-        "deltas": {"printed": c.deltas.printed, "exact": c.deltas.exact, "one_unit": c.deltas.one_unit},
+        "deltas": {"printed": c.deltas.printed, "exact": c.deltas.exact, "within_rounding": c.deltas.near},
         "samples_not_stated": [
             {
                 "table": u.table,

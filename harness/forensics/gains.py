@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.forensics._md import plural
 from harness.forensics.finding import Finding, certainty_of
 from harness.forensics.model import Gain, Line, Printed, PublishedTable, signed
 from harness.forensics.sizes import Sizes
@@ -27,11 +28,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Deltas:
-    """How printed deltas compare with their rows: exactly equal, or off by the one unit that rounding can explain."""
+    """How printed deltas compare with their rows: exactly equal, or off by no more than rounding can explain."""
 
     printed: int
     exact: int
-    one_unit: int
+    near: int
 
 
 def pairs(table: PublishedTable) -> list[Pair]:
@@ -59,14 +60,14 @@ def _difference(treatment: Printed, control: Printed) -> Interval:
 
 
 def _printed_gain(gain: Printed) -> Interval:
-    """A printed gain's interval: it may have been taken before or after rounding, so the true one is within a tick."""
-    return 2 * gain.ticks - 2, 2 * gain.ticks + 2
+    """A printed gain's interval. Taken after rounding, it is off by as much as two printed values may be together."""
+    return 2 * gain.ticks - gain.rounding.width, 2 * gain.ticks + gain.rounding.width
 
 
 def check_deltas(table: PublishedTable) -> tuple[Deltas, list[Finding]]:
     """Printed deltas that cannot be the difference of the printed arms, even of their unrounded values."""
     lookup = {(p.treatment.table, p.treatment.row, p.treatment.metric, p.treatment.benchmark): p for p in pairs(table)}
-    printed = exact = one = 0
+    printed = exact = near = 0
     findings = []
     for gain in (g for t in table.tables for g in t.gains):
         pair = lookup.get((gain.table, gain.row, gain.metric, gain.benchmark))
@@ -81,8 +82,10 @@ def check_deltas(table: PublishedTable) -> tuple[Deltas, list[Finding]]:
             difference = top[part].ticks - bottom[part].ticks
             off = abs(value.ticks - difference)
             exact += off == 0
-            one += off == 1
-            if off <= 1:
+            # Two arms' roundings (one unit together) and the delta's own: less than two units, or three if either way.
+            slack = value.rounding.width - 1
+            near += 0 < off <= slack
+            if off <= slack:
                 continue
             decimals = value.rounding.decimals
             right = signed(difference / 10**decimals, decimals)
@@ -92,12 +95,12 @@ def check_deltas(table: PublishedTable) -> tuple[Deltas, list[Finding]]:
                     "unconditional",
                     f"{gain.where} · {part}",
                     f"{top[part].text} − {bottom[part].text} = {right}; {value.signed} is printed. Rounding can move a "
-                    "delta by one unit of the last digit at most.",
+                    f"delta by {plural(slack, 'unit')} of the last digit at most.",
                     ("rounding",),
                     {"part": part, "printed": value.value, "difference": difference / 10**decimals},
                 )
             )
-    return Deltas(printed, exact, one), findings
+    return Deltas(printed, exact, near), findings
 
 
 def check_weightings(table: PublishedTable, sizes: dict[str, Sizes]) -> tuple[int, list[Finding]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+import numpy as np
+
 from harness.forensics.model import Printed, Rounding
 
 MAX_SAMPLES = 40
@@ -69,5 +71,7 @@ def smallest_samples(printed: Printed, problems: list[int], k: int = 1) -> int |
 @lru_cache(maxsize=1024)
 def attainable_share(rounding: Rounding, problems: int, samples: int) -> float:
     """Share of the values from 0 to 1 with these decimals that a pass@1 can take: 1 means the test is blind."""
-    hits = sum(attainable(Printed(t, rounding), problems, samples) for t in range(rounding.full + 1))
-    return hits / (rounding.full + 1)
+    trials, full = problems * samples, 2 * rounding.full
+    low, high = rounding.bounds(np.arange(rounding.full + 1, dtype=np.int64))
+    low, high = np.maximum(low, 0), np.minimum(high, full)
+    return float(np.mean(-(-low * trials // full) <= high * trials // full))

@@ -189,7 +189,7 @@ def _metrics(node: Node, table: Node) -> list[tuple[str, Node]]:
 def _metric(node: Node) -> str:
     name = node.text()
     if samples_drawn(name) is None and name.lower().startswith(("pass", "acc")):
-        raise node.fail(f"the metric {name!r} is not known{nearest(name, ('pass@1', 'pass@5', 'accuracy'))}")
+        raise node.fail(f"the metric {name!r} is not known{nearest(name, ('pass@1', 'accuracy'))}")
     return name
 
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 RoundingMode = Literal["nearest", "down", "either"]
 Unit = Literal["percent", "fraction"]
+
+T = TypeVar("T", int, NDArray[np.int64])
 
 _PASS_AT = re.compile(r"pass@([1-9][0-9]*)")
 
@@ -33,6 +38,17 @@ class Rounding:
     mode: RoundingMode = "nearest"
     unit: Unit = "percent"
 
+    def bounds(self, ticks: T) -> tuple[T, T]:
+        """Lowest and highest value, in half-ticks, that print as ``ticks`` (a number or an array of them)."""
+        below = 0 if self.mode == "down" else 1
+        above = 1 if self.mode == "nearest" else 2
+        return 2 * ticks - below, 2 * ticks + above
+
+    @property
+    def width(self) -> int:
+        """Length of the interval of values that print alike, in half-ticks."""
+        return 3 if self.mode == "either" else 2
+
     @property
     def full(self) -> int:
         """Ticks in a proportion of one."""
@@ -51,9 +67,7 @@ class Printed:
 
         Both ends are included, which is lenient towards ties. A ``proportion`` stays within 0 and 1.
         """
-        below = 0 if self.rounding.mode == "down" else 1
-        above = 1 if self.rounding.mode == "nearest" else 2
-        low, high = 2 * self.ticks - below, 2 * self.ticks + above
+        low, high = self.rounding.bounds(self.ticks)
         return (max(low, 0), min(high, 2 * self.rounding.full)) if proportion else (low, high)
 
     @property

@@ -36,7 +36,7 @@ class _TextLoader(yaml.BaseLoader):
 def parse(text: str, name: str) -> Node:
     """The document in ``text``; ``name`` begins every complaint."""
     try:
-        return Node(yaml.load(text, _TextLoader), name)
+        return Node(yaml.load(text, _TextLoader), f"{name}:")
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
@@ -56,13 +56,16 @@ def nearest(word: str, valid: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of the document and the path to it."""
+    """A value of the document and the path of keys to it (the root's is the document's name and a colon)."""
 
     value: Any
     path: str
 
     def fail(self, why: str) -> BadInput:
-        return BadInput(f"{self.path}: {why}")
+        return BadInput(f"{self.path.removesuffix(':')}: {why}")
+
+    def _below(self, key: str) -> str:
+        return f"{self.path} {key}" if self.path.endswith(":") else f"{self.path}.{key}"
 
     def keys(self, required: Iterable[str] = (), optional: Iterable[str] = ()) -> None:
         """Check that this is a mapping with the required keys and no unknown ones."""
@@ -71,10 +74,10 @@ class Node:
             raise self.fail(f"{self.shown} must be a mapping with {', '.join(required + optional)}")
         for key in self.value:
             if key not in required and key not in optional:
-                raise BadInput(f"{self.path}.{key}: unknown key{nearest(key, required + optional)}")
+                raise BadInput(f"{self._below(key)}: unknown key{nearest(key, required + optional)}")
         for key in required:
             if key not in self.value:
-                raise BadInput(f"{self.path}: the key {key!r} is missing")
+                raise self.fail(f"the key {key!r} is missing")
 
     @property
     def shown(self) -> str:
@@ -86,7 +89,7 @@ class Node:
 
     def get(self, key: str) -> Node:
         """The value under ``key``; an absent one is :attr:`missing`."""
-        return Node(self.value.get(key, _ABSENT), f"{self.path}.{key}")
+        return Node(self.value.get(key, _ABSENT), self._below(key))
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Entries of a mapping (none if missing)."""

@@ -253,19 +253,23 @@ def pairs(r: Report) -> str:
     return (
         f"{plural(r.checked.looked['pass@k pair'], 'pair')} of pass@j and pass@k of the same cell were compared, "
         f"sweeps included: {plural(found, 'finding')}. For every n, pass@j ≤ pass@k ≤ (k/j)·pass@j. At a "
-        "stated n the number of successes bounds pass@k from both sides (spread evenly over problems, or piled on as few as possible)."
+        "stated n the number of successes bounds pass@k from both sides (spread evenly over problems, or piled on as "
+        "few as possible)."
     )
 
 
 def gains(r: Report) -> str:
     """Deltas and weightings in one paragraph."""
     d = r.checked.deltas
-    beyond = d.printed - d.exact - d.one_unit
+    beyond = d.printed - d.exact - d.near
     text = (
-        f"{plural(d.printed, 'printed delta')}: {d.exact} equal the difference of the printed values, {d.one_unit} "
-        f"differ by one unit of the last digit (a delta taken before rounding may), {beyond} by more. "
+        f"{plural(d.printed, 'printed delta')}: {d.exact} equal the difference of the printed values, {d.near} "
+        f"differ by no more than rounding allows (a delta may have been taken before it), {beyond} by more. "
         f"{plural(r.checked.looked['gain weighting'], 'row')} of gains were tested against the range of their strata's "
         "gains"
     )
-    found = [f.where.split(" · ")[1] for f in r.findings if f.check == "gain weighting"]
-    return text + (f"; no weighting gives the overall gain of {join(found)}." if found else "; all lie inside.")
+    found = [f for f in r.findings if f.check == "gain weighting"]
+    never = [f.where.split(" · ")[1] for f in found if f.certainty == "unconditional"]
+    text += f"; no weighting gives the overall gain of {join(never)}." if never else "; all lie inside."
+    others = [f.where.split(" · ")[1] for f in found if f.certainty != "unconditional"]
+    return text + (f" The sizes of section 1 do not give that of {join(others)}." if others else "")

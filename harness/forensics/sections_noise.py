@@ -207,8 +207,8 @@ def selection(r: Report) -> str:
         text.append(
             f"- {g.grid.title}, cells with {g.grid.row_name} × {g.grid.column_name} ≤ {x.limit:g}: {x.cells} cells, "
             f"mean {x.mean:.{d}f}, standard deviation {x.sd:.2f}. If that scatter were all noise (each cell the "
-            f"best of {g.grid.selected_over} normal scores, cells independent), one of these cells would reach the sweep's "
-            f"maximum of {g.maximum:.{d - 1}f} with probability {_percent(x.chance_one)}"
+            f"best of {g.grid.selected_over} normal scores, cells independent), one of these cells would reach the "
+            f"sweep's maximum of {g.maximum:.{d - 1}f} with probability {_percent(x.chance_one)}"
             + (f", and {x.at_maximum}, as many as do, with {_percent(x.chance_all)}." if x.at_maximum > 1 else ".")
         )
     bullets = [t for t in text if t.startswith("- ")]
