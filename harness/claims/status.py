@@ -26,7 +26,7 @@ from harness.spec import Contrast
 
 if TYPE_CHECKING:
     from harness.ablation import Status
-    from harness.report.analysis import TaskAnalysis
+    from harness.report.analysis import Analyse, TaskAnalysis
     from harness.stats import PairedContrast
 
 
@@ -56,9 +56,13 @@ class ClaimStatus:
         return len({r.status for r in self.results} - {"inconclusive"}) > 1
 
 
-def all_statuses(claims: Sequence[Claim], records: Sequence[Record]) -> list[ClaimStatus]:
+def all_statuses(
+    claims: Sequence[Claim], records: Sequence[Record], analysed: Analyse | None = None
+) -> list[ClaimStatus]:
     """The status of each claim. Records that are no evidence are passed over."""
-    evidence = [_Evidence(r) for r in records if confirmatory(r)]
+    from harness.report.analysis import analyse
+
+    evidence = [_Evidence(r, analysed or analyse) for r in records if confirmatory(r)]
     return [_status(c, evidence) for c in claims]
 
 
@@ -97,8 +101,9 @@ def read_contrast(result: PairedContrast, contrast: Contrast, quoted: float | No
 class _Evidence:
     """A record, with what was computed of it kept: many claims ask for the same contrast."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, analysed: Analyse) -> None:
         self.record = record
+        self.analysed = analysed
         self.model = str(record.head["config"]["model"]["name"])
         self.tasks = [str(t["name"]) for t in record.head["tasks"]]
         self._rows: list[Row] | None = None
@@ -106,10 +111,8 @@ class _Evidence:
         self._contrasts: dict[tuple[str, str, Contrast], PairedContrast | None] = {}
 
     def verdict(self, task: str) -> TaskAnalysis:
-        from harness.report.analysis import analyse
-
         if self._verdicts is None:
-            self._verdicts = {t.task: t for t in analyse(self.record)}
+            self._verdicts = {t.task: t for t in self.analysed(self.record)}
         return self._verdicts[task]
 
     def contrast(self, task: str, stratum: str, contrast: Contrast) -> PairedContrast | None:
@@ -147,7 +150,8 @@ class _Evidence:
         b = metric_matrix(rows, contrast.control, contrast.metric)
         if np.isnan(a).all() or np.isnan(b).all():
             return None
-        return paired_contrast(a, b, test=contrast.test, margin=contrast.margin, seed=ANALYSIS_SEED)
+        bounded = None if contrast.metric == "tokens" else (-1.0, 1.0)
+        return paired_contrast(a, b, test=contrast.test, margin=contrast.margin, seed=ANALYSIS_SEED, bounded=bounded)
 
 
 def _status(claim: Claim, evidence: Sequence[_Evidence]) -> ClaimStatus:

@@ -17,7 +17,7 @@ SIDES = {
 
 def render(statuses: Sequence[ClaimStatus]) -> str:
     """One table a group, statuses first counted, then shown, then what each decided or inconclusive one rests on."""
-    lines = ["# Claims", "", _summary(statuses), ""]
+    lines = ["# Claims", "", _tally(statuses), ""]
     lines += [
         "A status is computed from committed records of an evidence scale, made from a clean commit; the rule is in "
         "`harness/claims/status.py`. Most published claims are about models that no committed record ran; those stay "
@@ -29,6 +29,19 @@ def render(statuses: Sequence[ClaimStatus]) -> str:
         if mine:
             lines += [f"## {title}", "", *_groups(mine)]
     lines += _grounds([s for s in statuses if s.results])
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def summary(statuses: Sequence[ClaimStatus]) -> str:
+    """For README: how many claims stand how, and each that records say something about."""
+    from harness.report.tables import markdown_table
+
+    lines = [_tally(statuses), ""]
+    found = [s for s in statuses if s.results]
+    if found:
+        header = ["claim", "statement", "as published", "status"]
+        rows = [[f"`{s.claim.id}`", *map(_cell, (s.claim.statement, s.claim.quote, s.status))] for s in found]
+        lines += markdown_table(header, rows)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -49,7 +62,7 @@ def as_json(s: ClaimStatus) -> dict[str, object]:
     }
 
 
-def _summary(statuses: Sequence[ClaimStatus]) -> str:
+def _tally(statuses: Sequence[ClaimStatus]) -> str:
     tally: Counter[str] = Counter(s.status for s in statuses)
     return f"{len(statuses)} claims: " + ", ".join(f"{tally[s]} {s}" for s in STATUSES if tally[s]) + "."
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.ledger.record import Record, load_records
+from harness.ledger.record import Record
+from harness.ledger.standing import standing_records
 from harness.ledger.store import write_atomic
 from harness.report.analysis import remembering
+from harness.report.latex import render_latex
 from harness.report.tables import arms_csv, contrasts_csv, render_markdown
 
 HEADER = "<!-- Written by `harness tables` from results/records. Do not edit. -->\n"
@@ -23,7 +25,7 @@ def derived(results: Path) -> dict[Path, str]:
     if not results.is_dir():
         raise BadInput(f"--results {results}: no such folder")
     by_ablation: dict[str, list[Record]] = {}
-    for record in load_records(results / "records"):
+    for record in standing_records(results):
         by_ablation.setdefault(record.ablation, []).append(record)
     analysed = remembering()
     files: dict[Path, str] = {}
@@ -34,6 +36,14 @@ def derived(results: Path) -> dict[Path, str]:
         files[results / "tables" / f"{name}.md"] = f"{HEADER}\n# {name}\n\n{body}"
         files[results / "tables" / f"{name}.arms.csv"] = arms_csv(records, analysed)
         files[results / "tables" / f"{name}.contrasts.csv"] = contrasts_csv(records, analysed)
+        files[results / "tables" / f"{name}.tex"] = render_latex(records, analysed)
+    if (results / "claims.yaml").exists():
+        from harness.claims import statuses
+        from harness.claims.table import render, summary
+
+        found = statuses(results, analysed)
+        files[results / "tables" / "claims.md"] = f"{HEADER}\n{render(found)}"
+        tables["claims"] = summary(found)
     for published in sorted((results / "published").glob("*.yaml")):
         target = results / "tables" / f"forensics_{published.stem}.md"
         if target.exists():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.ledger.record import Record
+from harness.ledger.standing import why_exploratory
 from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, TaskAnalysis, analyse
 from harness.spec import Contrast
 from harness.stats import Estimate
@@ -22,6 +23,8 @@ def render_markdown(record: Record, level: int = 1, analysed: Analyse = analyse)
     config = head["config"]
     title = f"{record.ablation} · {config['model']['name']} · {config['scale']['name']} · run {record.run_id[:12]}"
     lines = [f"{'#' * level} {title}", "", head["question"], ""]
+    if head["evidence"] and (why := why_exploratory(record)):
+        lines += [f"**Exploratory**: {why}. No claim rests on it.", ""]
     for analysis, task in zip(analysed(record), head["tasks"], strict=True):
         lines += _task_section(analysis, task, head, level + 1)
     lines += ["", *_notes(head)]
