@@ -7,7 +7,6 @@ batch it was drawn in.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -108,9 +107,9 @@ class TransformersEngine:
             raise BadInput(f"engine.dtype={dtype}: must be float32 or bfloat16")
         if threads is not None:
             torch.set_num_threads(threads)
-        with quiet_transformers(logging.ERROR):
+        with quiet_transformers():
             try:
-                model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
+                model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
                 tokenizer = AutoTokenizer.from_pretrained(path)
             except (OSError, ValueError, KeyError) as error:
                 raise BadInput(f"{path}: cannot be loaded as a causal language model ({error})") from None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 from pathlib import Path
+from typing import Any
 
 from harness.errors import BadInput, MissingCapability
 from harness.models.transformers_quiet import quiet_transformers
@@ -34,7 +34,7 @@ def convert(gguf: Path, out: Path) -> None:
         raise MissingCapability(f"reading {gguf.name} needs {error.name}: pip install 'harness-referee[run]'") from None
 
     # The GGUF reader's progress bar ignores the library's own switch; errors still arrive as exceptions.
-    with quiet_transformers(logging.ERROR), contextlib.redirect_stderr(io.StringIO()):
+    with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
         try:
             quantised = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
@@ -45,7 +45,8 @@ def convert(gguf: Path, out: Path) -> None:
         # tensors are plain floats by now: the same tensors in a model built from the cleaned config save normally.
         if hasattr(config, "quantization_config"):
             del config.quantization_config
-        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        auto: Any = AutoModelForCausalLM
+        plain = auto.from_config(config, dtype=torch.float32)
         plain.load_state_dict(quantised.state_dict())
         plain.tie_weights()
         plain.generation_config = quantised.generation_config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,7 +19,8 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from harness.models.transformers_quiet import quiet_transformers
 from harness.spec import TrainRecipe
@@ -48,11 +49,12 @@ class InOrder(torch.utils.data.Sampler[int]):
         return self.n
 
 
-class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
+class OrderedTrainer(SFTTrainer):
     """``SFTTrainer`` over a prepared order of examples."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> InOrder:
-        return InOrder(len(train_dataset if train_dataset is not None else self.train_dataset))
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        return InOrder(len(rows))
 
 
 class CheckedCollator:
@@ -68,7 +70,7 @@ class CheckedCollator:
         return batch
 
 
-class Reporter(TrainerCallback):  # type: ignore[misc]
+class Reporter(TrainerCallback):
     """Marks whole checkpoints and passes losses to the caller."""
 
     def __init__(self, progress: sft.Progress | None) -> None:
@@ -76,7 +78,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Runs after everything of a checkpoint was written."""
-        sft.mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        sft.mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Runs after every optimiser step (``logging_steps=1``)."""
@@ -98,11 +100,12 @@ def run(
     device: str,
 ) -> Run:
     """Train from the newest whole checkpoint, merge the adapter once, and save weights under ``merged``."""
-    from datasets import Dataset
-    from datasets.utils import logging as datasets_logging
+    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets.utils import logging as datasets_logging  # type: ignore[import-untyped]
 
     datasets_logging.set_verbosity_error()
-    with quiet_transformers(logging.ERROR):
+    with quiet_transformers(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the libraries' notices to each other
         tokenizer = AutoTokenizer.from_pretrained(model_path)
         model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
         parent_dtype = stored_dtype(model_path)
@@ -125,8 +128,8 @@ def run(
         resume = sft.whole_checkpoint(checkpoints)
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
-        trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-        trained = trainer.accelerator.unwrap_model(trainer.model)
+        trained: Any = trainer.accelerator.unwrap_model(trainer.model)
+        trainable = sum(int(p.numel()) for p in trained.parameters() if p.requires_grad)
         if recipe.method == "lora":
             trained = trained.merge_and_unload(safe_merge=True)
         trained.to(parent_dtype).save_pretrained(merged)

@@ -45,7 +45,7 @@ def test_a_variate_does_not_depend_on_what_is_drawn_beside_it(keys, position):
 def test_uniforms_stay_inside_the_open_interval():
     # The all-ones hash is the case where (h + ½)·2⁻⁵³ would round to 1 and the Gumbel variate to infinity.
     largest = ((1 << noise.UNIFORM_BITS) - 1 + 0.5) * 2.0**-noise.UNIFORM_BITS
-    assert 0 < 0.5 * 2.0**-noise.UNIFORM_BITS
+    assert 0.5 * 2.0**-noise.UNIFORM_BITS > 0
     assert largest < 1
     assert np.isfinite(-np.log(-np.log(largest)))
 

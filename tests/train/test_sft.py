@@ -116,9 +116,7 @@ def test_same_inputs_same_weights_and_other_seed_others(trained, tiny_model, tmp
 def test_micro_batches_do_not_change_the_loss_curve(trained, tiny_model, tmp_path):
     # Gradient accumulation must average over tokens, not over micro-batches.
     result, _ = trained
-    whole = sft.train(
-        tiny_model, EXAMPLES, replace(RECIPE, micro_batch_size=4), 7, tmp_path / "whole", device="cpu"
-    )
+    whole = sft.train(tiny_model, EXAMPLES, replace(RECIPE, micro_batch_size=4), 7, tmp_path / "whole", device="cpu")
     assert whole.losses == pytest.approx(result.losses, rel=1e-4)
 
 
@@ -128,9 +126,7 @@ def test_full_fine_tuning_reaches_every_parameter(tiny_model, tmp_path):
     parent = AutoModelForCausalLM.from_pretrained(tiny_model)
     child = AutoModelForCausalLM.from_pretrained(result.path)
     assert result.trainable_parameters == sum(p.numel() for p in parent.parameters())
-    changed = {
-        name: not torch.equal(p, dict(child.named_parameters())[name]) for name, p in parent.named_parameters()
-    }
+    changed = {name: not torch.equal(p, dict(child.named_parameters())[name]) for name, p in parent.named_parameters()}
     assert all(changed.values()), changed
 
 

@@ -52,9 +52,7 @@ def test_a_cut_response_loses_its_end_and_a_long_prompt_its_place(tokenizer):
     assert tokenizer.decode(built.input_ids[0]) == PROMPT + "abc"
     exact = tokens.tokenise([example("ab", True)], tokenizer, n + 3)
     assert (exact.ends, exact.truncated) == ((True,), ())
-    both = tokens.tokenise(
-        [Example("long", (("user", "x" * 50),), "ab", True), example("ab", True)], tokenizer, n + 3
-    )
+    both = tokens.tokenise([Example("long", (("user", "x" * 50),), "ab", True), example("ab", True)], tokenizer, n + 3)
     assert (both.keys, both.too_long) == (("k",), ("long",))
     with pytest.raises(BadInput, match=f"1 have a prompt of max_length={n}"):
         tokens.tokenise([example("ab", True)], tokenizer, n)
