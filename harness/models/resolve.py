@@ -74,7 +74,7 @@ def resolve(model: BaseModel, cache: Path) -> ResolvedModel:
         _no_revision(model)
         return describe(_from_gguf(_package_gguf(), cache), cache, _package_label())
     path = Path(source).expanduser()
-    if path.is_dir():
+    if source and path.is_dir():
         _no_revision(model)
         return describe(path.resolve(), cache, str(path))
     if path.is_file():
