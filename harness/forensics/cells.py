@@ -13,7 +13,8 @@ from harness.forensics.granularity import (
     count_range,
     smallest_samples,
 )
-from harness.forensics.model import Benchmark, Line, Printed, PublishedTable, grid_lines, samples_drawn
+from harness.forensics.model import Benchmark, Line, PublishedTable, grid_lines
+from harness.forensics.printed import Printed, samples_drawn
 from harness.forensics.sizes import Sizes
 
 TOTAL = "all"

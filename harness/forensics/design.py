@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.forensics.cells import stated_samples
 from harness.forensics.gains import Pair, cells_of, pairs
-from harness.forensics.model import Line, PublishedTable, samples_drawn
+from harness.forensics.model import Line, PublishedTable
 from harness.forensics.noise import (
     HalfWidths,
     Variance,
@@ -17,6 +17,7 @@ from harness.forensics.noise import (
     problem_variance,
     standard_errors,
 )
+from harness.forensics.printed import samples_drawn
 from harness.forensics.sizes import Sizes
 
 Reading = Literal["inside", "depends", "outside", "not computed"]

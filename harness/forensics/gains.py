@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from harness.forensics._md import plural
 from harness.forensics.finding import Finding, certainty_of
-from harness.forensics.model import Gain, Line, Printed, PublishedTable, signed
+from harness.forensics.model import Gain, Line, PublishedTable
+from harness.forensics.printed import Printed, signed
 from harness.forensics.sizes import Sizes
 
 Interval = tuple[int, int]

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.forensics.model import Printed, Rounding
+from harness.forensics.printed import Printed, Rounding
 
 MAX_SAMPLES = 40
 """Largest number of samples per problem tried when looking for the smallest that fits."""

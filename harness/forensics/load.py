@@ -9,19 +9,8 @@ from harness.canonical import text_digest
 from harness.errors import BadInput
 from harness.forensics.load_grids import read_grid
 from harness.forensics.load_statements import read_settings, read_statement
-from harness.forensics.model import (
-    Benchmark,
-    Gain,
-    Line,
-    Printed,
-    PublishedTable,
-    Recorded,
-    Rounding,
-    RoundingMode,
-    Table,
-    Unit,
-    samples_drawn,
-)
+from harness.forensics.model import Benchmark, Gain, Line, PublishedTable, Recorded, Table
+from harness.forensics.printed import Printed, Rounding, RoundingMode, Unit, samples_drawn
 from harness.forensics.reading import Node, nearest, parse
 
 SCHEMA = "published-table/1"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.forensics.model import Benchmark, Cell, Grid, ProductFit, Rounding, samples_drawn
+from harness.forensics.model import Benchmark, Cell, Grid, ProductFit
+from harness.forensics.printed import Rounding, samples_drawn
 from harness.forensics.reading import Node
 
 

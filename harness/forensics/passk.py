@@ -16,7 +16,8 @@ from harness.forensics._md import plural
 from harness.forensics.cells import parts, stated_samples
 from harness.forensics.finding import Finding, certainty_of
 from harness.forensics.granularity import count_range
-from harness.forensics.model import Line, Printed, PublishedTable, grid_lines, samples_drawn
+from harness.forensics.model import Line, PublishedTable, grid_lines
+from harness.forensics.printed import Printed, samples_drawn
 from harness.forensics.sizes import Sizes
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from harness.errors import BadInput
-from harness.forensics.model import Printed, Rounding
+from harness.forensics.printed import Printed, Rounding
 
 _NOTHING = {"", "null", "~", "none", "-", "–", "—"}
 _ABSENT = object()
@@ -152,7 +152,7 @@ class Node:
         if proportion and not 0 <= ticks <= rounding.full:
             top = Printed(rounding.full, rounding).text
             raise self.fail(f"{self.value} must lie between 0 and {top} (unit: {rounding.unit})")
-        return Printed(int(ticks), rounding)
+        return Printed(int(ticks), rounding, proportion)
 
     def some_printed(self, rounding: Rounding, proportion: bool) -> Printed:
         """Like :meth:`printed`, where a number is required."""

@@ -9,7 +9,8 @@ from harness.forensics._md import join, plural, spans, table
 from harness.forensics.cells import CellResult, feasible_samples
 from harness.forensics.gains import implied_gain
 from harness.forensics.granularity import MAX_SAMPLES, attainable_share
-from harness.forensics.model import Benchmark, samples_drawn, signed
+from harness.forensics.model import Benchmark
+from harness.forensics.printed import samples_drawn, signed
 from harness.forensics.report import Report
 from harness.forensics.totals import TotalRow
 
@@ -47,8 +48,10 @@ def sizes(r: Report) -> str:
     order = [f"{names[n].title}: {' / '.join(names[n].strata)}" for n in r.checked.sizes]
     text = [
         f"Sizes are in the order {'; '.join(order)}. A split explains a line if some values that print as the strata "
-        "average, with those sizes, to some value that prints as the total. Every split of the problems into non-empty "
-        "strata was tried on every line that prints a total and all strata.",
+        "average, with those sizes, to some value that prints as the total. Where sizes are not stated, every split of "
+        "the problems into non-empty strata was tried on every line that prints a total and all strata. The sizes then "
+        "come from the table they are used on; what speaks for them is that a few free sizes explain many lines, and "
+        "how far the next best split falls behind.",
         table(["Benchmark", "Problems", "Sizes", "Lines explained", "Next best", "Splits tried"], rows),
         *notes,
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.forensics._md import join, plural, table
 from harness.forensics.design import DeltaNoise, detectable
-from harness.forensics.model import signed
+from harness.forensics.printed import signed
 from harness.forensics.report import Report
 from harness.forensics.selection import GridSummary
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.forensics._scipy import Floats, binomial_tail, log_normal_cdf
-from harness.forensics.model import Cell, Grid, Printed, PublishedTable, samples_drawn
+from harness.forensics.model import Cell, Grid, PublishedTable
 from harness.forensics.noise import fit_rates, problem_variance
+from harness.forensics.printed import Printed, samples_drawn
 
 _EDGES = np.linspace(-12.0, 12.0, 24_001)
 _MIDDLES = (_EDGES[1:] + _EDGES[:-1]) / 2

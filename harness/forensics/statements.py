@@ -7,7 +7,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 
 from harness.forensics.finding import Finding
 from harness.forensics.gains import cells_of, pairs
-from harness.forensics.model import Comparison, PublishedTable, Statement, signed
+from harness.forensics.model import Comparison, PublishedTable, Statement
+from harness.forensics.printed import signed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.forensics.finding import Finding, certainty_of
-from harness.forensics.model import Line, PublishedTable, signed
+from harness.forensics.model import Line, PublishedTable
+from harness.forensics.printed import signed
 from harness.forensics.sizes import Sizes, miss
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from harness.forensics import loads
 from harness.forensics.cells import joint_miss
 from harness.forensics.granularity import attainable, attainable_share, count_range, smallest_samples
-from harness.forensics.model import Line, Printed, Rounding, signed
+from harness.forensics.model import Line
 from harness.forensics.passk import extreme_sums
+from harness.forensics.printed import Printed, Rounding, signed
 from harness.forensics.report import find
 from harness.forensics.sizes import Sizes, all_splits
 
@@ -41,7 +42,20 @@ def test_what_prints_as_a_number(mode, low, high):
 def test_proportions_stay_within_zero_and_one():
     assert printed(100.0).bounds() == (1999, 2000)
     assert printed(0.0).bounds() == (0, 1)
-    assert printed(0.0).bounds(proportion=False) == (-1, 1)
+    assert Printed(0, PERCENT, proportion=False).bounds() == (-1, 1)
+    assert Printed(1500, PERCENT, proportion=False).bounds() == (2999, 3001)
+
+
+@given(st.integers(-50, 50), st.sampled_from(["nearest", "down", "either"]))
+def test_bounds_of_signed_numbers_contain_what_prints_so(ticks, mode):
+    """Every value on a fine grid that rounds or cuts off to ``ticks`` lies within the bounds."""
+    low, high = Printed(ticks, Rounding(1, mode), proportion=False).bounds()
+    for half_ticks in (Fraction(i, 10) for i in range(20 * ticks - 40, 20 * ticks + 41)):
+        value = half_ticks / 2
+        rounds = math.floor(value + Fraction(1, 2)) == ticks
+        cut = math.trunc(value) == ticks
+        if {"nearest": rounds, "down": cut, "either": rounds or cut}[mode]:
+            assert low <= half_ticks <= high
 
 
 @given(st.integers(1, 400), st.integers(0, 1000))
@@ -149,6 +163,26 @@ tables:
     found = find(table)
     assert not found.findings
     assert not found.sizes["b"].usable
+
+
+def test_plain_means_may_exceed_any_limit():
+    text = """
+schema: published-table/1
+title: t
+source: s
+benchmarks: {b: {problems: 30, samples: 1, strata: {x: 10, y: 20}}}
+tables:
+  t:
+    source: s
+    benchmark: b
+    metric: tokens
+    columns: [all, x, y]
+    arms: [a]
+    rows: [{name: r, a: [1200.0, 1000.0, 1300.0]}]
+"""
+    assert not find(loads(text)).findings
+    assert [f.check for f in find(loads(text.replace("1200.0", "1201.0"))).findings] == ["total"]
+    assert [f.check for f in find(loads(text.replace("1200.0", "1301.0"))).findings] == ["total range"]
 
 
 def test_signed_numbers():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness.forensics import find, load
-from harness.forensics.model import Benchmark, Gain, Line, Printed, PublishedTable, Rounding, Table
+from harness.forensics.model import Benchmark, Gain, Line, PublishedTable, Table
+from harness.forensics.printed import Printed, Rounding
 
 ROOT = Path(__file__).parents[2]
 
