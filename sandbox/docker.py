@@ -29,7 +29,7 @@ def connect(url: str = "") -> Any:
         SandboxUnavailable: when none answers.
     """
     try:
-        import docker
+        import docker  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise SandboxUnavailable("the docker package is missing: `pip install docker`") from None
     try:
@@ -57,7 +57,7 @@ class DockerLauncher:
     def options(self) -> dict[str, Any]:
         """Arguments of the container's creation."""
         settings = self.settings
-        from docker.types import LogConfig, Ulimit
+        from docker.types import LogConfig, Ulimit  # type: ignore[import-untyped,unused-ignore]
 
         return {
             "image": self.image,
@@ -92,7 +92,7 @@ class DockerLauncher:
         Raises:
             SandboxUnavailable: when the engine refuses.
         """
-        import docker.errors
+        import docker.errors  # type: ignore[import-untyped,unused-ignore]
         import requests.exceptions
 
         guest: dict[str, Any] = {

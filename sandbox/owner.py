@@ -29,7 +29,7 @@ def owner_tag() -> str:
 
 
 def is_dead(tag: str) -> bool:
-    """Whether the process a tag names is gone. Tags of other machines or boots: dead only after a reboot of this one."""
+    """Whether the process a tag names is gone. Tags of an earlier boot are dead."""
     boot, _, rest = tag.partition("-")
     pid, _, started = rest.partition("-")
     if boot != _boot() or not pid.isdigit():

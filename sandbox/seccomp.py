@@ -1,8 +1,8 @@
 """The system-call filter of a worker, compiled to classic BPF.
 
-An allow-list (:mod:`sandbox.syscalls`): what CPython, NumPy and the supervisor need. Not on it, so refused with ``EPERM``:
-``ptrace``, ``mount``, ``unshare``, ``setns``, ``keyctl``, ``bpf``, ``perf_event_open``, ``io_uring``, System V IPC,
-message queues, clock setting, reboot, module loading and all the rest. Conditions: sockets only of the local family,
+An allow-list (:mod:`sandbox.syscalls`): what CPython, NumPy and the supervisor need. Everything else is refused with
+``EPERM``: tracing, mounts, new namespaces, keyrings, BPF, performance counters, ``io_uring``, System V IPC, message
+queues, setting clocks. Conditions: sockets only of the local family,
 ``clone`` without any new namespace, ``prlimit64`` only for the caller itself, no change to the one user id in the
 worker's namespace that stands for the user who started it. ``clone3`` says ``ENOSYS``, so that the C library falls
 back to ``clone``, whose flags a filter can read.

@@ -312,7 +312,7 @@ class Session:
         def oracle_asks(arguments: bytes) -> None:
             self.asked.append(arguments)
             if self.candidate is not None:
-                self.candidate.say(frames_free(arguments))
+                self.candidate.say(arguments)
 
         def oracle_over(oracle: Run, ending: dict[str, Any]) -> None:
             if self.candidate is None or self.candidate.worker is None:
@@ -359,7 +359,7 @@ class Session:
         if not plan.calls:
             self.finish(Outcome.INFRA_ERROR, "a plan without calls decides nothing")
             return
-        items = [codec.dumps((call.args, {})) for call in plan.calls]
+        items = [codec.dumps(("", call.args, {})) for call in plan.calls]
         header = {"mode": "calls", "entry": plan.entry_point, "keep": False}
         self.start_candidate(header, items, tests=len(items), on_exit=self.calls_over)
 
@@ -435,11 +435,6 @@ class Session:
             self.finish(Outcome.PASSED, "", total, total)
         else:
             self.begin_case(plan)
-
-
-def frames_free(arguments: bytes) -> bytes:
-    """A call's arguments as the candidate's process reads them."""
-    return arguments
 
 
 def interpret(record: bytes) -> tuple[Outcome, str]:

@@ -93,8 +93,10 @@ def load(source: str, name: str) -> types.ModuleType | bytes:
 def call(module: types.ModuleType, entry: str, arguments: bytes) -> bytes:
     """One call: a record of its value (``v``), of a refused value (``x``, ``t``) or of an exception."""
     try:
-        args, kwargs = _loads(arguments)
-        function = module.__dict__[entry]
+        name, args, kwargs = _loads(arguments)
+        function = module.__dict__.get(name or entry)
+        if function is None:
+            return _record(["n", "NameError", f"the program does not define {name or entry}", 0, "call"])
         value = function(*args, **kwargs)
         try:
             return b'["v",' + _dumps(value) + b"]"

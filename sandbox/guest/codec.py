@@ -53,6 +53,55 @@ class Foreign:
         return False
 
 
+class MatchData:
+    """What a regular expression's match object tells, as data; true, and equal to nothing but itself, like the real one."""
+
+    __slots__ = ("_groups", "_names", "_spans", "string")
+
+    def __init__(self, string: str, spans: list[tuple[int, int]], names: dict[str, int]) -> None:
+        if not spans or not all(type(n) is int for span in spans for n in span):
+            raise Refused("malformed match")
+        self.string = string
+        self._spans = spans
+        self._names = names
+        self._groups = tuple(None if a < 0 else string[a:b] for a, b in spans)
+
+    def _index(self, group: int | str) -> int:
+        return self._names[group] if isinstance(group, str) else group
+
+    def group(self, *groups: int | str) -> Any:
+        """As :meth:`re.Match.group`."""
+        chosen = tuple(self._groups[self._index(g)] for g in groups or (0,))
+        return chosen[0] if len(chosen) == 1 else chosen
+
+    __getitem__ = group
+
+    def groups(self, default: Any = None) -> tuple[Any, ...]:
+        """As :meth:`re.Match.groups`."""
+        return tuple(default if g is None else g for g in self._groups[1:])
+
+    def groupdict(self, default: Any = None) -> dict[str, Any]:
+        """As :meth:`re.Match.groupdict`."""
+        return {n: default if self._groups[i] is None else self._groups[i] for n, i in self._names.items()}
+
+    def span(self, group: int | str = 0) -> tuple[int, int]:
+        """As :meth:`re.Match.span`."""
+        return self._spans[self._index(group)]
+
+    def start(self, group: int | str = 0) -> int:
+        """As :meth:`re.Match.start`."""
+        return self.span(group)[0]
+
+    def end(self, group: int | str = 0) -> int:
+        """As :meth:`re.Match.end`."""
+        return self.span(group)[1]
+
+
+def _match_tree(encoder: _Encoder, match: re.Match[Any], depth: int) -> Any:
+    spans = [match.span(i) for i in range(match.re.groups + 1)]
+    return {"ma": encoder.items((match.string, spans, dict(match.re.groupindex)), depth)}
+
+
 def _never(value: object) -> Any:
     raise Refused(f"{type(value).__name__} has no encoding")
 
@@ -148,6 +197,7 @@ _EXACT: dict[type, Callable[[_Encoder, Any, int], Any]] = {
     collections.OrderedDict: lambda e, v, d: {"O": e.pairs(v, d)},
     collections.defaultdict: lambda e, v, d: {"dd": e.pairs(v, d)},
     collections.deque: lambda e, v, d: {"q": e.items(v, d), "m": v.maxlen},
+    re.Match: _match_tree,
     _KEYS: lambda e, v, d: {"dk": e.items(list(v), d)},
     _VALUES: lambda e, v, d: {"dv": e.items(list(v), d)},
     _ITEMS: lambda e, v, d: {"di": e.items(list(v), d)},
@@ -224,6 +274,7 @@ _DECODE: dict[str, Callable[[Any], Any]] = {
     "dk": lambda t: dict.fromkeys(_list(t)).keys(),
     "dv": lambda t: dict(enumerate(_list(t))).values(),
     "di": lambda t: dict(_list(t)).items(),
+    "ma": lambda t: MatchData(*_list(t)),
     "it": lambda t: iter(_list(t)),
     "x": lambda t: Foreign(_text(t)),
 }

@@ -53,7 +53,7 @@ def ensure(client: Any, *, build: bool = True) -> str:
     Raises:
         SandboxUnavailable: when it cannot be built here, with both reasons.
     """
-    import docker.errors
+    import docker.errors  # type: ignore[import-untyped,unused-ignore]
 
     name = image_name()
     try:

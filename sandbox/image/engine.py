@@ -60,7 +60,7 @@ class PrivateEngine:
         command += [f"--pidfile={self.folder}/pid", "--log-level=warn"]
         with log.open("ab") as stream:
             self.process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
-        import docker
+        import docker  # type: ignore[import-untyped,unused-ignore]
 
         deadline = time.monotonic() + timeout
         while True:
