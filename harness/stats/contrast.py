@@ -6,7 +6,6 @@ it cannot be both sharp and safe, and is safe; it cannot tell a difference of mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -32,85 +31,14 @@ from harness.stats.bootstrap import (
     percentile_interval,
 )
 from harness.stats.bounds import betting_interval, betting_p_value
+from harness.stats.contrast_result import Equivalence, PairedContrast, Test, undefined_contrast
+from harness.stats.onesided import SkewGuard
 from harness.stats.power import detectable
 from harness.stats.signflip import SignFlip, sign_flip_test
 from harness.stats.variance import MeanSpread, spread_of_difference
 
-Test = Literal["superiority", "equivalence", "noninferiority"]
-
 ENOUGH_INFORMATIVE = 20
 """Problems on which the arms must differ before a t interval is trusted (see docs/calibration.md)."""
-
-_NAN2: Interval = (float("nan"), float("nan"))
-
-
-@dataclass(frozen=True, slots=True)
-class Equivalence:
-    """Two one-sided tests (TOST; Schuirmann 1987) of "the difference lies within ± ``margin``".
-
-    ``interval`` is the 1 − 2α interval: equivalence holds at α exactly when it lies inside the margin.
-    ``smallest_margin`` is the smallest margin the data would have supported.
-    """
-
-    p_value: float
-    margin: float
-    interval: Interval
-    smallest_margin: float
-    equivalent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PairedContrast:
-    """``treatment − control`` over the problems both arms have.
-
-    ``interval`` is the recommended one and ``method`` names it; ``conservative`` says that it covers at least, not
-    about, the stated level. With two or more training seeds it is about the training *procedure* (new seeds, new
-    problems); ``interval_models`` is about these trained models on new problems. ``interval_bca`` and
-    ``interval_percentile`` are bootstraps over problems, or clusters, and over seeds where there are five or more.
-
-    ``p_value`` is two-sided against "no difference". ``p_value_declared`` is for the test that was declared, to be
-    compared with 1 − ``level`` (and adjusted by Holm): for superiority the two-sided p-value, counted only in the
-    treatment's favour; for non-inferiority twice the one-sided p-value (so that it agrees with the two-sided interval's
-    lower end); for equivalence the TOST p-value.
-
-    ``minimum_detectable_effect`` is the difference a two-sided test would have found with 80 % probability.
-    ``n_informative`` counts problems on which the arms differ at all, ``n_dropped`` those undefined in some arm.
-    """
-
-    difference: float
-    treatment_mean: float
-    control_mean: float
-    interval: Interval
-    method: str
-    conservative: bool
-    interval_models: Interval
-    interval_t: Interval
-    interval_bca: Interval
-    interval_percentile: Interval
-    p_value: float
-    p_value_declared: float
-    p_value_sign_flip: float
-    p_value_t: float
-    sign_flip_exact: bool
-    equivalence: Equivalence
-    identical: bool
-    minimum_detectable_effect: float
-    standard_error: float
-    sd_difference: float
-    test: Test
-    margin: float
-    level: float
-    n_problems: int
-    n_dropped: int
-    n_informative: int
-    n_clusters: int
-    n_seeds: tuple[int, int]
-    notes: tuple[str, ...]
-
-    @property
-    def supported(self) -> bool:
-        """Whether the declared test rejects at 1 − ``level``, before any adjustment for several tests."""
-        return bool(self.p_value_declared <= 1.0 - self.level)
 
 
 def _t_p_values(spread: MeanSpread, difference: float, over_seeds: bool) -> tuple[float, float]:
@@ -218,7 +146,9 @@ def paired_contrast(
     if samples == 1:
         notes.append("one sample per problem: McNemar's exact test applies as well")
     if problems == 0:
-        return _undefined(test, margin, level, total, seeds, (*notes, "undefined: no problem has a value in both arms"))
+        return undefined_contrast(
+            test, margin, level, total, seeds, (*notes, "undefined: no problem has a value in both arms")
+        )
 
     difference = float(per_problem.mean())
     units = cluster_sums(per_problem, codes)
@@ -237,10 +167,17 @@ def paired_contrast(
 
     interval_t = interval = around(alpha / 2, True)
     models = around(alpha / 2, False)
-    inner = around(alpha, True)
     p_t, _ = _t_p_values(spread, difference, True)
-    p_low = spread.tail_probability(difference + margin)
-    p_tost = max(p_low, spread.tail_probability(margin - difference)) if margin > 0 else 1.0
+    guard = SkewGuard.of(
+        cluster_sums(per_problem - difference, codes), difference, float(np.sqrt(spread.problems)), informative
+    )
+    inner = guard.interval(alpha)
+    p_low = guard.p_above(-margin)
+    p_tost = max(p_low, guard.p_below(margin)) if margin > 0 else 1.0
+    if many_seeds:
+        inner = _hull(inner, around(alpha, True))
+        p_low = max(p_low, spread.tail_probability(difference + margin))
+        p_tost = max(p_tost, p_low, spread.tail_probability(margin - difference))
     method = "paired t over problems" if codes is None else "cluster-robust t over problems"
     conservative = False
     if many_seeds:
@@ -321,40 +258,3 @@ def _detectable(spread: MeanSpread, alpha: float, conservative: Interval | None)
     if conservative is None:
         return detectable(spread.standard_error, spread.problem_degrees, level=1.0 - alpha)
     return (conservative[1] - conservative[0]) / 2.0 + normal_quantile(0.8) * spread.standard_error
-
-
-def _undefined(
-    test: Test, margin: float, level: float, total: int, seeds: tuple[int, int], notes: tuple[str, ...]
-) -> PairedContrast:
-    nan = float("nan")
-    return PairedContrast(
-        difference=nan,
-        treatment_mean=nan,
-        control_mean=nan,
-        interval=_NAN2,
-        method="undefined",
-        conservative=False,
-        interval_models=_NAN2,
-        interval_t=_NAN2,
-        interval_bca=_NAN2,
-        interval_percentile=_NAN2,
-        p_value=nan,
-        p_value_declared=nan,
-        p_value_sign_flip=nan,
-        p_value_t=nan,
-        sign_flip_exact=False,
-        equivalence=Equivalence(nan, margin, _NAN2, nan, False),
-        identical=False,
-        minimum_detectable_effect=nan,
-        standard_error=nan,
-        sd_difference=nan,
-        test=test,
-        margin=margin,
-        level=level,
-        n_problems=0,
-        n_dropped=total,
-        n_informative=0,
-        n_clusters=0,
-        n_seeds=seeds,
-        notes=notes,
-    )
