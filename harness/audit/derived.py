@@ -17,7 +17,7 @@ def check_tables(results: Path, found: Findings) -> None:
 
     try:
         files = rebuild.derived(results)
-        wrong = rebuild.differences(results)
+        wrong = rebuild.differences(results, files)
     except (HarnessError, ArithmeticError, LookupError, TypeError, ValueError, OSError) as error:
         found.add("fault", "tables", results / "tables", f"cannot be derived: {' '.join(str(error).split())[:300]}")
         return

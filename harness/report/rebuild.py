@@ -76,9 +76,12 @@ def fill_blocks(text: str, tables: Mapping[str, str]) -> str:
     return "\n".join(out) + "\n"
 
 
-def differences(results: Path) -> list[str]:
-    """Names of derived files that are missing or differ, and of tables that nothing derives."""
-    files = derived(results)
+def differences(results: Path, files: Mapping[Path, str] | None = None) -> list[str]:
+    """Names of derived files that are missing or differ, and of tables that nothing derives.
+
+    ``files`` is what :func:`derived` gave, where it was asked already.
+    """
+    files = derived(results) if files is None else files
     wrong = [str(p) for p, text in files.items() if not p.exists() or p.read_bytes() != text.encode()]
     stray = set((results / "tables").glob("*")) - set(files)
     return wrong + [f"{p} (follows from no record)" for p in sorted(stray) if p.is_file() and p.name != ".gitkeep"]
