@@ -4,7 +4,8 @@
 simulation that the intervals and tests keep their promises.
 """
 
-from harness.stats.contrast import Equivalence, PairedContrast, paired_contrast
+from harness.stats.contrast import paired_contrast
+from harness.stats.contrast_result import Equivalence, PairedContrast
 from harness.stats.crosscheck import McNemar, MixedModel, mcnemar_exact, mixed_model
 from harness.stats.interval import Estimate, mean_interval
 from harness.stats.multiplicity import benjamini_hochberg, holm

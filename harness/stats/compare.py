@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from harness.errors import BadInput
 from harness.stats._arrays import Interval
-from harness.stats.contrast import PairedContrast, paired_contrast
+from harness.stats.contrast import paired_contrast
+from harness.stats.contrast_result import PairedContrast
 from harness.stats.crosscheck import McNemar, mcnemar_exact
 from harness.stats.interval import Estimate, mean_interval
 from harness.stats.passk import pass_at_k, pass_at_k_variance
