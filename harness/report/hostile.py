@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from typing import Any
 
 _HIDDEN = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and newline
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, fillers, Arabic mark, Mongolian selectors
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"  # zero-width, bidirectional, separators, Hangul filler
-    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"  # surrogates, variation selectors, BOM, specials
+    "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"  # soft hyphen, joiner, Arabic and Syriac marks
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # fillers, Khmer vowels, Mongolian selectors
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero-width, separators, bidirectional
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff"  # surrogates, selectors, byte-order mark, annotation
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # other format characters
     "\U000e0000-\U000e0fff"  # tags and supplementary variation selectors
     "]"
 )
@@ -44,11 +45,6 @@ def pieces(text: str) -> list[tuple[bool, str]]:
 def visible(text: str) -> str:
     """The text with hidden characters as escapes; encodable as UTF-8 whatever it was."""
     return _HIDDEN.sub(lambda found: _escape(found.group()), text)
-
-
-def name_of(character: str) -> str:
-    """What a hidden character is: ``U+202E RIGHT-TO-LEFT OVERRIDE``."""
-    return f"U+{ord(character):04X} {unicodedata.name(character, unicodedata.category(character))}"
 
 
 def script_json(value: Any) -> str:

