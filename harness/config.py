@@ -53,6 +53,10 @@ class SandboxConfig:
     runtime: str
     image: str
 
+    def options(self) -> dict[str, str]:
+        """The settings that were given, for :func:`sandbox.open_executor`."""
+        return {k: v for k, v in (("runtime", self.runtime), ("image", self.image)) if v}
+
 
 @dataclass(frozen=True, slots=True)
 class ScaleConfig:

@@ -118,10 +118,10 @@ def _gpu() -> Finding:
 
 
 def _self_check(settings: Any, as_json: bool) -> int:
-    from harness.pipeline.workshop import open_sandbox
+    from harness.grade import open_sandbox
     from sandbox import selfcheck
 
-    with open_sandbox(settings.kind, settings.workers, runtime=settings.runtime, image=settings.image) as executor:
+    with open_sandbox(settings.kind, settings.workers or None, **settings.options()) as executor:
         rows = selfcheck.run(executor)
         name = executor.name
     if as_json:

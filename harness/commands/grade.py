@@ -21,9 +21,8 @@ DEFAULT_KS = (1, 5, 10, 100)
 
 def main(arguments: argparse.Namespace) -> int:
     from harness.config import resolve
-    from harness.grade import GradeItem, grade_samples
+    from harness.grade import Item, grade_samples, open_sandbox
     from harness.grade.files import read_samples
-    from harness.pipeline.workshop import open_sandbox
     from harness.progress import track
     from harness.tasks.registry import load_task
 
@@ -37,15 +36,15 @@ def main(arguments: argparse.Namespace) -> int:
     problems = {p.id: p for p in task.problems()}
     lines = read_samples(arguments.samples, problems)
     _check_ks(arguments.k, lines)
-    items = [GradeItem(str(i), problems[s.task_id], s.text, s.form) for i, s in enumerate(lines)]
+    items: list[Item] = [(str(i), problems[s.task_id], s.text, s.form) for i, s in enumerate(lines)]
     settings = config.sandbox
     rounds: list[list[Verdict]] = []
     start = time.monotonic()
-    with open_sandbox(settings.kind, settings.workers, runtime=settings.runtime, image=settings.image) as executor:
+    with open_sandbox(settings.kind, settings.workers or None, **settings.options()) as executor:
         for _ in range(max(1, arguments.repeat)):
             by_key = {}
             with track("grade", len(items), "programs") as advance:
-                for verdict in grade_samples(task, items, executor, profile=ref.profile):
+                for verdict in grade_samples(task, items, executor):
                     by_key[verdict.key] = verdict
                     advance(1)
             rounds.append([by_key[str(i)] for i in range(len(items))])

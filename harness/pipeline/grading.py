@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.canonical import digest, text_digest
-from harness.grade import GradeItem, Verdict, grade_samples
+from harness.grade import Item, Verdict, grade_samples
 from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
 from harness.pipeline.plan import LoadedTask
 from harness.pipeline.workshop import Workshop, chunks
@@ -48,9 +48,9 @@ def verdicts_step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
 def grade_rows(shop: Workshop, loaded: LoadedTask, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Verdict rows for sample rows, in their order."""
     problems = {p.id: p for p in loaded.problems}
-    items = [GradeItem(f"{r['problem']}\x1f{r['index']}", problems[r["problem"]], r["text"], "response") for r in rows]
-    verdicts = {v.key: v for v in grade_samples(loaded.task, items, shop.executor(), profile=loaded.ref.profile)}
-    return [_row(row, verdicts[item.key]) for row, item in zip(rows, items, strict=True)]
+    items: list[Item] = [(str(i), problems[r["problem"]], r["text"], "response") for i, r in enumerate(rows)]
+    verdicts = {v.key: v for v in grade_samples(loaded.task, items, shop.executor())}
+    return [_row(row, verdicts[item[0]]) for row, item in zip(rows, items, strict=True)]
 
 
 def tests_digest(loaded: LoadedTask) -> str:
@@ -68,6 +68,6 @@ def _row(sample: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
         "detail": verdict.detail,
         "tests_passed": verdict.tests_passed,
         "tests_total": verdict.tests_total,
-        "program_digest": verdict.program_digest,
+        "program_digest": verdict.program,
         "sample_digest": text_digest(sample["text"]),
     }

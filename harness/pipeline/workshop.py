@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.config import RunConfig
-from harness.errors import MissingCapability
 from harness.ledger.store import Store
 
 if TYPE_CHECKING:
@@ -67,8 +66,10 @@ class Workshop:
         return self._executor
 
     def _open_sandbox(self) -> Executor:
+        from harness.grade import open_sandbox
+
         settings = self.config.sandbox
-        return open_sandbox(settings.kind, settings.workers, runtime=settings.runtime, image=settings.image)
+        return open_sandbox(settings.kind, settings.workers or None, **settings.options())
 
     def close(self) -> None:
         self.free_engine()
@@ -83,17 +84,6 @@ class Workshop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def open_sandbox(kind: str, workers: int = 0, **settings: Any) -> Executor:
-    """An executor by name, with the sandbox's own error turned into one line for the user."""
-    from sandbox import SandboxUnavailable, open_executor
-
-    given = {k: v for k, v in settings.items() if v}
-    try:
-        return open_executor(kind, workers=workers or None, **given)
-    except SandboxUnavailable as error:
-        raise MissingCapability(f"sandbox={kind}: {error} (harness doctor says what would mend it)") from error
 
 
 def chunks(count: int, size: int) -> Sequence[range]:
