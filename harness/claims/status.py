@@ -84,10 +84,11 @@ def read_contrast(result: PairedContrast, contrast: Contrast, quoted: float | No
     """How a contrast reads for a claim; ``equivalent`` is what the record's design says of the same two arms."""
     lower, upper = result.interval
     if contrast.test == "superiority":
-        gain = quoted or 0.0
+        gain, holds = quoted or 0.0, result.supported
         if gain < 0:
             lower, upper, gain = -upper, -lower, -gain
-        if lower > 0 and upper >= gain:
+            holds = result.difference < 0 and result.p_value <= 1.0 - result.level
+        if holds and upper >= gain:
             return "supported"
         if upper < gain and not equivalent:
             return "refuted"
