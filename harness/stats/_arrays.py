@@ -26,15 +26,16 @@ def as_matrix(values: ArrayLike, name: str) -> Floats:
     return array
 
 
-def cluster_codes(clusters: ArrayLike | None, problems: int) -> Ints | None:
-    """Cluster labels as codes 0…G−1, or ``None`` when every problem stands for itself."""
+def cluster_codes(clusters: ArrayLike | None, defined: NDArray[np.bool_] | np.bool_) -> Ints | None:
+    """Cluster labels of the defined problems as codes 0…G−1, or ``None`` when every problem stands for itself."""
     if clusters is None:
         return None
     labels: NDArray[Any] = np.asarray(clusters)
-    if labels.shape != (problems,):
-        raise BadInput(f"clusters: expected one label for each of {problems} problems, got shape {labels.shape}")
-    codes: Ints = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    return None if codes.max(initial=-1) + 1 == problems else codes
+    keep = np.asarray(defined)
+    if labels.shape != keep.shape:
+        raise BadInput(f"clusters: expected one label for each of {keep.size} problems, got shape {labels.shape}")
+    codes: Ints = np.unique(labels[keep], return_inverse=True)[1].astype(np.int64)
+    return None if codes.max(initial=-1) + 1 == codes.size else codes
 
 
 def cluster_sums(values: Floats, codes: Ints | None) -> Floats:

@@ -130,7 +130,7 @@ def paired_contrast(
     alpha = 1.0 - check_level(level)
     total = left.shape[1]
     keep = ~(np.isnan(left).any(axis=0) | np.isnan(right).any(axis=0))
-    codes = cluster_codes(None if clusters is None else np.asarray(clusters)[keep], int(keep.sum()))
+    codes = cluster_codes(clusters, keep)
     left, right = left[:, keep], right[:, keep]
     per_problem = left.mean(axis=0) - right.mean(axis=0)
     problems = per_problem.size

@@ -82,7 +82,7 @@ def mean_interval(
     array = as_matrix(values, "values")
     total = array.shape[1]
     keep = ~np.isnan(array).any(axis=0)
-    codes = cluster_codes(None if clusters is None else np.asarray(clusters)[keep], int(keep.sum()))
+    codes = cluster_codes(clusters, keep)
     array = array[:, keep]
     seeds, problems = array.shape
     notes = []

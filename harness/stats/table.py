@@ -76,7 +76,7 @@ def bootstrap_table(
     keep = np.all([~np.isnan(m).any(axis=0) for m in matrices.values()], axis=0)
     if not keep.any():
         raise BadInput("no problem is defined in every arm of the table")
-    codes = cluster_codes(None if clusters is None else np.asarray(clusters)[keep], int(keep.sum()))
+    codes = cluster_codes(clusters, keep)
     names = list(matrices)
     blocks = [matrices[name][:, keep] for name in names]
     draws, influences = crossed_bootstrap(

@@ -98,7 +98,7 @@ class MeanSpread:
             if self.problems == 0.0:
                 return 0.0 if distance > 0 else 0.5
             return t_tail(distance / float(np.sqrt(self.problems)), self.problem_degrees)
-        smallest = 1e-300
+        smallest = 1e-100  # its t quantile on one degree of freedom, 1e99, can still be squared
         if distance == 0.0 or self.half_width(0.5 - 1e-12) >= distance:
             return 0.5
         if self.half_width(smallest) <= distance:
