@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from harness.generate import kv_cache, noise, policy
+from harness.generate import kv_cache, noise
+from harness.generate.policy import is_greedy
+from harness.generate.sampler import sample
 from harness.spec import Policy
 
 
@@ -92,12 +94,12 @@ def decode(
     live = list(rows)
     mask = torch.empty(0)
     lengths = prefix.lengths.index_select(0, prompt_of_row)
-    greedy = policy.is_greedy(decoding)
+    greedy = is_greedy(decoding)
     for position in range(max_new_tokens):
         seeds = None
         if not greedy:
             seeds = noise.position_seeds([r.key for r in live], [position] * len(live)).to(device)
-        tokens = policy.sample(logits, decoding, seeds)
+        tokens = sample(logits, decoding, seeds)
         drawn = tokens.tolist()
         if on_tokens is not None:
             on_tokens(len(drawn))

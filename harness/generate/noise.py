@@ -70,13 +70,29 @@ def hash_tokens(seeds: Tensor, tokens: Tensor) -> Tensor:
     Returns:
         int64 ``[rows, m]``, the hash's bits.
     """
-    z = (tokens + 1) * _signed(GOLDEN_GAMMA) + seeds[:, None]
-    z ^= (z >> 30) & ((1 << 34) - 1)
+    z = (tokens + 1).mul_(_signed(GOLDEN_GAMMA)) + seeds[:, None]
+    z ^= (z >> 30).bitwise_and_((1 << 34) - 1)
     z *= _signed(MIX_1)
-    z ^= (z >> 27) & ((1 << 37) - 1)
+    z ^= (z >> 27).bitwise_and_((1 << 37) - 1)
     z *= _signed(MIX_2)
-    z ^= (z >> 31) & ((1 << 33) - 1)
+    z ^= (z >> 31).bitwise_and_((1 << 33) - 1)
     return z
+
+
+def uniform_bits(seeds: Tensor, tokens: Tensor) -> Tensor:
+    """The :data:`UNIFORM_BITS` leading bits of the hash, as integers from 0 (shapes as in :func:`hash_tokens`)."""
+    return (hash_tokens(seeds, tokens) >> (64 - UNIFORM_BITS)).bitwise_and_((1 << UNIFORM_BITS) - 1)
+
+
+def bits_reaching(variate: Tensor) -> Tensor:
+    """The least :func:`uniform_bits` whose Gumbel variate can reach ``variate`` (float64), erring downwards.
+
+    The inverse of :func:`gumbel`, u = exp(−exp(−g)), lowered by more than its rounding error.
+    """
+    import torch
+
+    u = torch.exp(-torch.exp(-variate))
+    return ((u * (1 - 1e-14) * 2.0**UNIFORM_BITS).floor() - 2).to(torch.int64)
 
 
 def gumbel(seeds: Tensor, tokens: Tensor) -> Tensor:
@@ -91,6 +107,5 @@ def gumbel(seeds: Tensor, tokens: Tensor) -> Tensor:
     """
     import torch
 
-    bits = (hash_tokens(seeds, tokens) >> (64 - UNIFORM_BITS)) & ((1 << UNIFORM_BITS) - 1)
-    u = (bits.to(torch.float64) + 0.5) * 2.0**-UNIFORM_BITS
+    u = (uniform_bits(seeds, tokens).to(torch.float64) + 0.5) * 2.0**-UNIFORM_BITS
     return -torch.log(-torch.log(u))

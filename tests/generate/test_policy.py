@@ -1,15 +1,13 @@
-"""Decoding policies against transformers' own filters, closed forms and a chi-square test."""
+"""Decoding policies against transformers' own filters and closed forms."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from transformers import (
     MinPLogitsWarper,
     TemperatureLogitsWarper,
@@ -18,7 +16,8 @@ from transformers import (
 )
 
 from harness.errors import BadInput
-from harness.generate import noise, policy
+from harness.generate import policy
+from harness.generate.sampler import sample
 from harness.spec import Policy, Stage
 
 SETTINGS = settings(max_examples=150, deadline=None)
@@ -78,41 +77,6 @@ def test_kept_sets_and_law_equal_transformers(decoding, seed, vocabulary, spread
     assert kept(law).any(dim=-1).all()
 
 
-@SETTINGS
-@given(decoding=POLICIES, seed=st.integers(0, 10**6), ties=st.booleans())
-def test_the_fast_path_keeps_the_same_tokens(decoding, seed, ties):
-    logits = random_logits(seed, 400, 2.0)
-    if ties:
-        logits = logits.round()
-    full = policy.log_probabilities(logits, decoding)
-    assume(not _near_border(logits, decoding))
-    scores, ids = policy.candidates(logits, decoding)
-    law = torch.log_softmax(scores, dim=-1)
-    if ids is not None:
-        law = torch.full_like(full, -math.inf).scatter(-1, ids, law)
-    assert torch.equal(kept(law), kept(full))
-    torch.testing.assert_close(law.exp(), full.exp(), rtol=1e-5, atol=1e-7)
-
-
-def _near_border(logits: torch.Tensor, decoding: Policy) -> bool:
-    """Whether a cumulative probability lies so near a top-p border that float32 sums over other shapes may differ."""
-    scores = logits.double()
-    for stage in decoding.stages:
-        before_top_p = by_transformers(scores, Policy((Stage(stage.temperature, stage.top_k, 1.0, stage.min_p),)))
-        probs = before_top_p.softmax(dim=-1).sort(dim=-1).values.cumsum(dim=-1)
-        if stage.top_p < 1 and ((probs - (1 - stage.top_p)).abs() < 1e-6).any():
-            return True
-        scores = by_transformers(scores, Policy((stage,)))
-    return False
-
-
-def test_the_fast_path_is_taken_only_where_it_can_be():
-    logits = random_logits(1, 1000, 1.0)
-    assert policy.candidates(logits, Policy.single(1.6, 20, 0.8))[1] is not None
-    assert policy.candidates(logits, Policy.single(1.6, 0, 0.8))[1] is None
-    assert policy.candidates(torch.zeros(1, 1000), Policy.single(1.6, 20, 0.8))[1] is None  # ties reach past any k
-
-
 @given(seed=st.integers(0, 10**6))
 @SETTINGS
 def test_two_stages_without_filters_multiply_their_temperatures(seed):
@@ -142,54 +106,8 @@ def test_min_p_comes_before_top_k_and_after_temperature():
 @pytest.mark.parametrize("decoding", [Policy.single(0.0), Policy((Stage(1.5, 20), Stage(0.0))), Policy.single(1e-6)])
 def test_zero_temperature_is_arg_max(decoding):
     logits = torch.tensor([[1.0, 3, 2, 3], [5, 0, 0, 0]])
-    assert policy.sample(logits, decoding, None).tolist() == [1, 0]
+    assert sample(logits, decoding, None).tolist() == [1, 0]
     assert policy.log_probabilities(logits, decoding).exp().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
-
-
-@pytest.mark.parametrize(
-    "decoding",
-    [
-        Policy.single(0.7),
-        Policy.single(1.6, 20, 0.8),
-        Policy.single(1.0, 0, 0.9),
-        Policy.single(1.2, min_p=0.05),
-        Policy((Stage(1.6, 20, 0.8), Stage(1.1, 20, 0.8))),
-    ],
-    ids=str,
-)
-def test_sampler_draws_the_exact_law(decoding):
-    # Chi-square of 30,000 draws, one key each, against the law computed in float64; a wrong sampler of even 2 % on one
-    # token fails by orders of magnitude, and a right one fails one time in 100,000.
-    vocabulary, draws = 200, 30_000
-    logits = random_logits(3, vocabulary, 1.5, rows=1)
-    expected = policy.log_probabilities(logits.double(), decoding).double().exp()[0].numpy()
-    seeds = noise.position_seeds(range(draws), [4] * draws)
-    tokens = policy.sample(logits.expand(draws, -1), decoding, seeds).numpy()
-    counts = np.bincount(tokens, minlength=vocabulary)
-    assert counts[expected == 0].sum() == 0
-    frequent = expected * draws >= 5
-    observed = np.append(counts[frequent], counts[~frequent].sum())
-    predicted = np.append(expected[frequent], expected[~frequent].sum()) * draws
-    present = predicted > 0
-    p_value = stats.chisquare(observed[present], predicted[present] * observed.sum() / predicted.sum()).pvalue
-    assert p_value > 1e-5
-
-
-def test_arms_with_one_key_draw_common_random_numbers():
-    # Two similar policies agree far more often than independent draws would.
-    logits = random_logits(5, 100, 1.0, rows=1).expand(2000, -1)
-    seeds = noise.position_seeds(range(2000), [0] * 2000)
-    other = noise.position_seeds(range(10_000, 12_000), [0] * 2000)
-    a, b = Policy.single(1.0), Policy.single(1.05)
-    same = (policy.sample(logits, a, seeds) == policy.sample(logits, b, seeds)).float().mean()
-    independent = (policy.sample(logits, a, seeds) == policy.sample(logits, b, other)).float().mean()
-    assert same > 0.9
-    assert independent < 0.2
-
-
-def test_sampling_without_seeds_is_refused():
-    with pytest.raises(ValueError, match="seed"):
-        policy.sample(torch.zeros(1, 4), Policy.single(1.0), None)
 
 
 @pytest.mark.parametrize("bad", [{"temperature": -0.1}, {"top_p": 1.2}, {"top_p": 0.0}, {"top_k": -1}, {"min_p": 1.0}])
