@@ -46,7 +46,7 @@ def test_a_large_gain_supports_the_claim_and_refutes_the_counter_claim(tmp_path)
     (result,) = found["gain"].results
     assert (result.run, result.task, result.planned) == (record.run_id, "starter", True)
     text = render(list(found.values()))
-    assert "3 claims: 1 supported, 1 refuted, 1 untested." in text
+    assert "4 claims: 2 supported, 1 refuted, 1 untested." in text
     assert record.run_id[:12] in text
 
 

@@ -49,6 +49,13 @@ claims:
   source: a critic
   tests:
   - {ablation: matched_decoding, reads: {supported: refuted, equivalent: supported}}
+- id: decoding-cannot-explain
+  side: paper
+  group: Headline
+  statement: No decoding explains it
+  source: a paper
+  tests:
+  - {ablation: matched_decoding, reads: {supported: supported, equivalent: refuted}}
 - id: elsewhere
   side: paper
   group: Headline
