@@ -40,6 +40,8 @@ def run(config: RunConfig, runs: Path) -> Record:
     started = time.time()
     plan = make_plan(config)
     overlap = contamination(plan)
+    if config.scale.evidence and code_state()["dirty"] is not False:
+        say("warning: uncommitted changes, or no git: this run can only be published as exploratory")
     if overlap["overlapping"]:
         say(f"warning: {overlap['overlapping']} training prompts share a 13-gram with an evaluation problem")
     with Workshop(config, runs) as shop:
