@@ -193,9 +193,9 @@ def _contrast_json(c: ContrastResult) -> dict[str, Any]:
 
 def observed_spread(results: Path, ablation: str, model: str, task: str) -> float | None:
     """SD over problems of the first contrast's differences in the newest committed record of this design, if any."""
-    from harness.ledger.record import load_records
+    from harness.ledger.standing import standing_records
 
-    records = load_records(results / "records")
+    records = standing_records(results)
     matching = [
         r
         for r in records
