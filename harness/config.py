@@ -210,7 +210,7 @@ def _validate(tree: dict[str, Any]) -> RunConfig:
         **{k: tree[k] for k in ("model", "engine", "sandbox", "scale", "seed")},
     }
     try:
-        settings = TypeAdapter(ablation.settings).validate_python(chosen)
+        settings: Any = TypeAdapter(ablation.settings).validate_python(chosen)
     except ValidationError as error:
         raise _bad_value("ablation", error) from error
     try:

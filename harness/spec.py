@@ -7,8 +7,9 @@ Nothing here computes results. A noun describes *what* is wanted, completely eno
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
+from harness.canonical import LATER
 from harness.errors import BadInput
 
 
@@ -114,16 +115,35 @@ class TrainRecipe:
 
 @dataclass(frozen=True, slots=True)
 class DistilledModel:
-    """A model made from a parent by sampling a corpus and fine-tuning on it: a recipe, resolved to weights later."""
+    """A model made from a parent by sampling a corpus and fine-tuning on it: a recipe, resolved to weights later.
 
-    parent: BaseModel | DistilledModel
+    ``parent`` is sampled from. Training begins from ``start`` where it is given (repeated rounds on fresh weights),
+    otherwise from the parent. ``accumulate`` trains on the corpora of the parent's own rounds too, oldest first.
+    """
+
+    parent: Model
     corpus: CorpusRecipe
     training: TrainRecipe
     seed: int
     round: int = 1
+    start: Model | None = field(default=None, metadata=LATER)
+    accumulate: bool = field(default=False, metadata=LATER)
 
 
-Model = BaseModel | DistilledModel
+@dataclass(frozen=True, slots=True)
+class InterpolatedModel:
+    """``(1 − weight) · first + weight · second``, tensor by tensor: a control that needs no sampling of its own."""
+
+    first: Model
+    second: Model
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise BadInput(f"weight={self.weight}: must be from 0 (the first model) to 1 (the second)")
+
+
+Model: TypeAlias = BaseModel | DistilledModel | InterpolatedModel
 
 
 @dataclass(frozen=True, slots=True)

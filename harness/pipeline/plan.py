@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import ablations
 from harness.ablation import Ablation, Context
 from harness.config import RunConfig
 from harness.errors import BadInput
-from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, DistilledModel, Model, Policy, TaskRef
+from harness.spec import (
+    Arm,
+    BaseModel,
+    Contrast,
+    CorpusRecipe,
+    DistilledModel,
+    InterpolatedModel,
+    Model,
+    Policy,
+    TaskRef,
+)
 from harness.tasks.base import Problem, Task
 from harness.tasks.registry import load_task
 from harness.tasks.selection import select
@@ -99,18 +109,29 @@ def context(config: RunConfig) -> Context:
 
 
 def seeded(model: Model, seed: int) -> Model:
-    """The model with its seed, and those of its distilled ancestors, set."""
+    """The model with its seed, and those of the distilled models it is made from, set."""
     if isinstance(model, BaseModel):
         return model
-    return replace(model, parent=seeded(model.parent, seed), seed=seed)
+    if isinstance(model, InterpolatedModel):
+        return replace(model, first=seeded(model.first, seed), second=seeded(model.second, seed))
+    start = None if model.start is None else seeded(model.start, seed)
+    return replace(model, parent=seeded(model.parent, seed), start=start, seed=seed)
 
 
 def ancestors(model: Model) -> list[Model]:
-    """The model and what it was made from, oldest first."""
-    chain: list[Model] = [model]
-    while isinstance(chain[0], DistilledModel):
-        chain.insert(0, chain[0].parent)
-    return chain
+    """The model and everything it is made from, makers before what they make, each once."""
+    made_from: tuple[Model, ...] = ()
+    if isinstance(model, DistilledModel):
+        made_from = (model.parent,) if model.start is None else (model.parent, model.start)
+    elif isinstance(model, InterpolatedModel):
+        made_from = (model.first, model.second)
+    return list(dict.fromkeys([*(a for m in made_from for a in ancestors(m)), model]))
+
+
+def distilled(models: Iterable[Model]) -> list[DistilledModel]:
+    """Every distilled model among these and their ancestors, makers first, each once."""
+    found = dict.fromkeys(a for m in models for a in ancestors(m))
+    return [m for m in found if isinstance(m, DistilledModel)]
 
 
 def _load(ref: TaskRef) -> LoadedTask:

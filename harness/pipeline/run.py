@@ -13,14 +13,14 @@ from harness.ledger.identity import run_id
 from harness.ledger.provenance import code_state, environment
 from harness.ledger.record import Record, Row, load_record, write_record
 from harness.ledger.store import Step, load_lines
-from harness.pipeline.generation import corpus_step, drop_reasons, samples_step
+from harness.pipeline.generation import drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
 from harness.pipeline.manifest import grader, prompt_digests, totals
-from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
-from harness.pipeline.weights import train_step, weights
+from harness.pipeline.plan import Cell, Plan, distilled, make_plan
+from harness.pipeline.weights import corpus_of, train_step, weights
 from harness.pipeline.workshop import Workshop
 from harness.progress import say
-from harness.spec import DistilledModel, Model
+from harness.spec import DistilledModel, InterpolatedModel, Model
 from harness.tasks.selection import id_list_digest
 from harness.train.decontaminate import overlap_report
 from harness.train.pools import load_pool
@@ -58,12 +58,11 @@ def run(config: RunConfig, runs: Path) -> Record:
 
 
 def contamination(plan: Plan) -> dict[str, Any]:
-    """13-gram overlap of the training pool with every evaluation problem of the run."""
-    pool = load_pool(plan.arms[-1].model.corpus.pool) if isinstance(plan.arms[-1].model, DistilledModel) else None
-    if pool is None:
-        return {"overlapping": 0, "checked": 0}
+    """13-gram overlap of the training pools with every evaluation problem of the run's tasks."""
+    pools = dict.fromkeys(m.corpus.pool for m in distilled(plan.models))
+    training = {p.id: p.instruction for name in pools for p in load_pool(name).prompts}
     evaluation = {f"{t.ref.name}:{p.id}": p.prompt for t in plan.tasks for p in t.task.problems()}
-    return overlap_report({p.id: p.instruction for p in pool.prompts}, evaluation).summary()
+    return overlap_report(training, evaluation).summary()
 
 
 def _generate(shop: Workshop, plan: Plan) -> list[tuple[Cell, Step]]:
@@ -132,18 +131,20 @@ def _model_row(shop: Workshop, model: Model) -> dict[str, Any]:
         "chat_template": resolved.chat_template_digest,
     }
     if isinstance(model, DistilledModel):
-        parent = weights(shop, model.parent)
-        corpus = corpus_step(shop, model.corpus, parent, model.seed, model.round)
-        facts = train_step(shop, model, parent, corpus).facts()
+        facts = train_step(shop, model).facts()
         return {
             "kind": "distilled",
             "seed": model.seed,
             "round": model.round,
-            "parent": parent.weight_digest,
-            "corpus": corpus.output_digest("corpus.jsonl"),
+            "parent": weights(shop, model.parent).weight_digest,
+            "corpus": corpus_of(shop, model).output_digest("corpus.jsonl"),
             "train": {k: v for k, v in facts.items() if k != "weight_digest"},
             **row,
         }
+    if isinstance(model, InterpolatedModel):
+        mixed = {"first": model.first, "second": model.second}
+        made_from = {name: weights(shop, m).weight_digest for name, m in mixed.items()}
+        return {"kind": "interpolated", "weight": model.weight, **made_from, **row}
     return {"kind": "base", "source": model.source, "revision": model.revision, **row}
 
 
@@ -166,12 +167,11 @@ def _rows(plan: Plan, graded: list[Graded]) -> tuple[list[Row], list[Row]]:
 
 def _corpora(shop: Workshop, plan: Plan) -> list[Row]:
     rows: list[Row] = []
-    for model in dict.fromkeys(m for top in plan.models for m in ancestors(top)):
-        if isinstance(model, DistilledModel):
-            corpus = corpus_step(shop, model.corpus, weights(shop, model.parent), model.seed, model.round)
-            where = {"seed": model.seed, "round": model.round, "corpus": corpus.key}
-            fields = ("problem", "index", "prompt", "text", "finish", "tokens")
-            found = load_lines(corpus.read("corpus.jsonl"))
-            for row, reason in zip(found, drop_reasons(found, model.corpus), strict=True):
-                rows.append({**where, **{k: row[k] for k in fields}, "dropped": reason})
+    for model in distilled(plan.models):
+        corpus = corpus_of(shop, model)
+        where = {"seed": model.seed, "round": model.round, "corpus": corpus.key}
+        fields = ("problem", "index", "prompt", "text", "finish", "tokens")
+        found = load_lines(corpus.read("corpus.jsonl"))
+        for row, reason in zip(found, drop_reasons(found, model.corpus), strict=True):
+            rows.append({**where, **{k: row[k] for k in fields}, "dropped": reason})
     return rows

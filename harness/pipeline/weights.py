@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from harness.errors import BadInput
 from harness.ledger.store import Step, StepRequest, load_lines
 from harness.models import ResolvedModel, resolve
 from harness.pipeline.generation import corpus_step, drop_reasons, example
+from harness.pipeline.plan import distilled
 from harness.pipeline.workshop import Workshop
 from harness.progress import track
-from harness.spec import BaseModel, DistilledModel, Model
+from harness.spec import BaseModel, DistilledModel, InterpolatedModel, Model
+from harness.train.corpus import Example
 
 TRAIN_VERSION = 1
+INTERPOLATE_VERSION = 1
 
 
 def weights(shop: Workshop, model: Model) -> ResolvedModel:
     """The model's weights, made now if the store does not have them."""
     if isinstance(model, BaseModel):
         return resolve(model, shop.model_cache)
-    parent = weights(shop, model.parent)
-    corpus = corpus_step(shop, model.corpus, parent, model.seed, model.round)
-    step = train_step(shop, model, parent, corpus)
-    return ResolvedModel(
-        path=step.path / "weights",
-        weight_digest=step.facts()["weight_digest"],
-        config_digest=parent.config_digest,
-        tokenizer_digest=parent.tokenizer_digest,
-        chat_template_digest=parent.chat_template_digest,
-        source=f"distilled {step.key}",
-    )
+    if isinstance(model, InterpolatedModel):
+        first, second = weights(shop, model.first), weights(shop, model.second)
+        return _made(first, interpolation_step(shop, model, first, second))
+    return _made(weights(shop, model.start or model.parent), train_step(shop, model))
 
 
-def train_step(shop: Workshop, model: DistilledModel, parent: ResolvedModel, corpus: Step) -> Step:
-    """Fine-tune the parent on the kept part of the corpus. Output: the folder ``weights``, merged."""
+def _made(like: ResolvedModel, step: Step) -> ResolvedModel:
+    """Weights that a step made, with the architecture and tokenizer of the model they were made from."""
+    digest = step.facts()["weight_digest"]
+    return replace(like, path=step.path / "weights", weight_digest=digest, source=f"{step.request.name} {step.key}")
+
+
+def corpus_of(shop: Workshop, model: DistilledModel) -> Step:
+    """The corpus sampled for a distilled model from its parent."""
+    return corpus_step(shop, model.corpus, weights(shop, model.parent), model.seed, model.round)
+
+
+def interpolation_step(shop: Workshop, model: InterpolatedModel, first: ResolvedModel, second: ResolvedModel) -> Step:
+    """Mix two models' tensors in float32. Output: the folder ``weights``.
+
+    Raises:
+        BadInput: if the models do not have the same architecture.
+    """
+    if first.config_digest != second.config_digest:
+        raise BadInput("interpolation needs two models of one architecture")
+    inputs = {"first": first.weight_digest, "second": second.weight_digest}
+    step = shop.store.step(StepRequest("interpolate", INTERPOLATE_VERSION, {"weight": model.weight}, inputs))
+    if step.done:
+        return step
+    with step.lock():
+        if step.done:
+            return step
+        from harness.train.interpolate import interpolate
+
+        digest = interpolate(first.path, second.path, model.weight, step.path / "weights")
+        step.finish({}, {"weight_digest": digest}, kept={"weights": digest})
+    return step
+
+
+def train_step(shop: Workshop, model: DistilledModel) -> Step:
+    """Fine-tune on the kept part of the corpus. Output: the folder ``weights``, merged."""
+    start = weights(shop, model.start or model.parent)
+    made_before = distilled([model.parent]) if model.accumulate else []
+    corpora = [(m.corpus, corpus_of(shop, m)) for m in [*made_before, model]]
     chosen = {"filters": model.corpus.filters, "transforms": model.corpus.transforms}
     settings = {"recipe": model.training, **chosen, "seed": model.seed}
-    inputs = {"weights": parent.weight_digest, "corpus": corpus.output_digest("corpus.jsonl")}
+    inputs = {"weights": start.weight_digest, "corpus": corpora[-1][1].output_digest("corpus.jsonl")}
+    for number, (_, earlier) in enumerate(corpora[:-1], 1):
+        inputs[f"corpus of round {number}"] = earlier.output_digest("corpus.jsonl")
     step = shop.store.step(StepRequest("train", TRAIN_VERSION, settings, inputs))
     if step.done:
         return step
@@ -43,14 +80,17 @@ def train_step(shop: Workshop, model: DistilledModel, parent: ResolvedModel, cor
         from harness.train.corpus import apply_transforms
         from harness.train.sft import train
 
-        rows = load_lines(corpus.read("corpus.jsonl"))
-        reasons = drop_reasons(rows, model.corpus)
-        kept = [example(r) for r, reason in zip(rows, reasons, strict=True) if reason is None]
+        kept: list[Example] = []
+        sampled = 0
+        for recipe, corpus in corpora:
+            rows = load_lines(corpus.read("corpus.jsonl"))
+            sampled += len(rows)
+            kept += [example(r) for r, why in zip(rows, drop_reasons(rows, recipe), strict=True) if why is None]
         kept = apply_transforms(kept, model.corpus.transforms, model.seed)
         shop.free_engine()
         with track(f"train {step.key[:8]}", model.training.steps, "steps") as advance:
             trained = train(
-                parent.path,
+                start.path,
                 kept,
                 model.training,
                 model.seed,
@@ -61,7 +101,7 @@ def train_step(shop: Workshop, model: DistilledModel, parent: ResolvedModel, cor
         facts = {
             "weight_digest": trained.weight_digest,
             "examples": len(kept),
-            "dropped": len(rows) - len(kept),
+            "dropped": sampled - len(kept),
             "sequences": trained.sequences,
             "sequence_tokens": trained.sequence_tokens,
             "target_tokens": trained.target_tokens,
