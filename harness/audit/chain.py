@@ -59,6 +59,10 @@ def check_published(results: Path, events: list[log.Event], found: Findings) -> 
     """Records and publish entries must match one to one, and every record must have the digest its entry fixes."""
     by_folder = {str(e.subject["folder"]): e for e in log.published(events).values()}
     folders = {p.parent.name for p in (results / "records").glob("*/record.json")}
+    records = results / "records"
+    for path in sorted(records.iterdir()) if records.is_dir() else []:
+        if path.name not in folders and path.name != ".gitkeep" and path.name not in by_folder:
+            found.add("fault", "published", path, "no record, so it does not belong here")
     for name in sorted(set(by_folder) - folders):
         found.add("fault", "published", results / "records" / name, "the log says it was published, but it is gone")
     for name in sorted(folders):

@@ -71,7 +71,7 @@ def choose(record: Record, share: float, seed: int) -> dict[str, list[tuple[Row,
 def _regrade_task(
     record: Record, task: str, pairs: list[tuple[Row, Row]], executor: Any, found: Findings
 ) -> int | None:
-    from harness.grade import Item, grade_samples
+    from harness.grade import Item, TooManyInfraErrors, grade_samples
     from harness.pipeline.replay import load_task_of
 
     where = f"{record.path.name} / {task}"
@@ -82,7 +82,12 @@ def _regrade_task(
         return None
     problems = {p.id: p for p in loaded.problems}
     items: list[Item] = [(str(i), problems[s["problem"]], s["text"], "response") for i, (_, s) in enumerate(pairs)]
-    graded = {v.key: v for v in grade_samples(loaded.task, items, executor)}
+    graded = {}
+    try:
+        for verdict in grade_samples(loaded.task, items, executor):
+            graded[verdict.key] = verdict
+    except TooManyInfraErrors as error:
+        found.add("unchecked", "regrade", where, str(error))
     differing = 0
     for i, (old, _) in enumerate(pairs):
         new = graded[str(i)]

@@ -28,6 +28,14 @@ GENESIS = "0" * 64
 
 LOG = "log.jsonl"
 
+SUBJECTS: Mapping[str, frozenset[str]] = {
+    "publish": frozenset({"run", "folder", "record", "provenance", "left_out", "exploratory"}),
+    "correction": frozenset({"run", "folder"}),
+    "prereg": frozenset({"prereg", "sha256", "design"}),
+    "deviation": frozenset({"prereg"}),
+}
+"""What an entry of each kind is about: the keys of its subject."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -56,6 +64,7 @@ def append(results: Path, kind: Kind, subject: Mapping[str, Any], reason: str) -
 
     Raises:
         BadInput: if the reason is empty.
+        ValueError: if the subject is not what entries of this kind are about.
         CheckFailed: if the log is broken already, because an entry on top would hide that.
     """
     if not reason.strip():
@@ -70,6 +79,7 @@ def append(results: Path, kind: Kind, subject: Mapping[str, Any], reason: str) -
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         plain = json.loads(canonical_json(subject))
         event = Event(len(events), stamp, kind, plain, reason.strip(), head_hash(events))
+        _event(json.loads(event.line))
         stream.write(event.line + b"\n")
     return event
 
@@ -102,13 +112,11 @@ def parse(data: bytes) -> tuple[list[Event], list[str]]:
     for number, line in enumerate(filter(None, lines)):
         try:
             fields = json.loads(line)
-            event = Event(**fields)
+            event = _event(fields)
         except (ValueError, TypeError) as error:
             wrong.append(f"entry {number} cannot be read ({error})")
             previous = hashlib.sha256(line).hexdigest()
             continue
-        if event.kind not in get_args(Kind):
-            wrong.append(f"entry {number} is of unknown kind {event.kind!r}")
         if event.index != number:
             wrong.append(f"entry {number} says that it is number {event.index}")
         if event.prev != previous:
@@ -118,6 +126,19 @@ def parse(data: bytes) -> tuple[list[Event], list[str]]:
         previous = hashlib.sha256(line).hexdigest()
         events.append(event)
     return events, wrong
+
+
+def _event(fields: Any) -> Event:
+    """An entry from its JSON, with the types and the subject that its kind asks for."""
+    event = Event(**fields)
+    texts = (event.time, event.kind, event.reason, event.prev)
+    if not all(isinstance(t, str) for t in texts) or not isinstance(event.index, int):
+        raise TypeError("a field has the wrong type")
+    if event.kind not in get_args(Kind):
+        raise ValueError(f"unknown kind {event.kind!r}")
+    if not isinstance(event.subject, dict) or set(event.subject) != SUBJECTS[event.kind]:
+        raise ValueError(f"a {event.kind} entry is about {', '.join(sorted(SUBJECTS[event.kind]))}")
+    return event
 
 
 def published(events: list[Event]) -> dict[str, Event]:

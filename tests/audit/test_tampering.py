@@ -292,6 +292,11 @@ def test_a_removed_record(lab):
     named(faults(lab), "published", "it is gone")
 
 
+def test_what_is_no_record_among_the_records(lab):
+    (lab / "results" / "records" / "notes").mkdir()
+    named(faults(lab), "published", "notes", "does not belong")
+
+
 def test_an_unpublished_record(lab):
     head = git(lab, "rev-parse", "HEAD")
     extra = make_record(lab / "runs", head, seed=1)

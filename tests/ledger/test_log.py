@@ -90,9 +90,35 @@ def test_any_entry_removed_before_another_breaks_the_chain(tmp_path_factory, gon
 
 def test_a_correction_withdraws_until_the_run_is_published_again(tmp_path):
     run = "a" * 32
-    log.append(tmp_path, "publish", {"run": run}, "finished run")
+    whole = {"run": run, "folder": "f", "record": "0", "provenance": "0", "left_out": {}, "exploratory": False}
+    log.append(tmp_path, "publish", whole, "finished run")
     assert log.corrected(log.read(tmp_path)) == {}
-    log.append(tmp_path, "correction", {"run": run}, "wrong tests")
+    log.append(tmp_path, "correction", {"run": run, "folder": "f"}, "wrong tests")
     assert log.corrected(log.read(tmp_path)) == {run: "wrong tests"}
-    log.append(tmp_path, "publish", {"run": run}, "the tests were right")
+    log.append(tmp_path, "publish", whole, "the tests were right")
     assert log.corrected(log.read(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "praise"},
+        {"subject": {}},
+        {"subject": "p0"},
+        {"subject": {"prereg": "p0", "more": 1}},
+        {"index": "0"},
+        {"reason": None},
+        {"extra": 1},
+    ],
+)
+def test_an_entry_that_is_none_is_a_fault_and_no_entry(tmp_path, change):
+    entry = json.loads(chain(tmp_path, 1)) | change
+    events, faults = log.parse(json.dumps(entry).encode() + b"\n")
+    assert events == []
+    assert "entry 0 cannot be read" in faults[0]
+
+
+def test_a_subject_that_does_not_belong_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="about folder, run"):
+        log.append(tmp_path, "correction", {"run": "a"}, "why")
+    assert not (tmp_path / log.LOG).read_bytes()
