@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BadInput
 from harness.ledger.record import Record
 from harness.ledger.standing import standing_records
-from harness.report.analysis import remembering
+from harness.report.analysis import Analyse, remembering
 from harness.report.figures import Rendered, render_all
 from harness.report.hostile import visible
 from harness.report.site.claims import claims
@@ -73,7 +73,7 @@ def _write(site: Path, results: Path, records: Sequence[Record]) -> None:
     drawings = [d for p in pages for r in p.records for t in r.tasks for d, _ in t.drawings]
     drawn = render_all(drawings)
     environment = _environment()
-    for name, text in _pages(environment, pages, drawn, results).items():
+    for name, text in _pages(environment, pages, drawn, results, analysed).items():
         _put(site / name, text)
     for name, figure in drawn.items():
         _put(site / "figures" / f"{name}.svg", figure.svg)
@@ -95,12 +95,20 @@ def _write(site: Path, results: Path, records: Sequence[Record]) -> None:
 
 
 def _pages(
-    environment: Environment, pages: Sequence[PageView], drawn: Mapping[str, Rendered], results: Path
+    environment: Environment,
+    pages: Sequence[PageView],
+    drawn: Mapping[str, Rendered],
+    results: Path,
+    analysed: Analyse,
 ) -> dict[str, str]:
     option = results_option(results)
     index = environment.get_template("index.html")
     known = {p.name for p in pages}
-    out = {"index.html": index.render(here="index", pages=pages, known=known, claims=claims(results), option=option)}
+    out = {
+        "index.html": index.render(
+            here="index", pages=pages, known=known, claims=claims(results, analysed), option=option
+        )
+    }
     for page in pages:
         figures = {t: [(drawn[d.name], words) for d, words in t.drawings] for r in page.records for t in r.tasks}
         out[f"{page.name}.html"] = environment.get_template("ablation.html").render(

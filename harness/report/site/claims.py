@@ -11,6 +11,7 @@ from harness.report.site.provenance import SHORT
 
 if TYPE_CHECKING:
     from harness.claims.status import ClaimStatus
+    from harness.report.analysis import Analyse
 
 SIDES = {
     "paper": ("Claims of the paper", "the paper"),
@@ -54,11 +55,11 @@ class Claims:
     untested: tuple[tuple[str, tuple[tuple[str, tuple[ClaimRow, ...]], ...]], ...]
 
 
-def claims(results: Path) -> Claims | None:
+def claims(results: Path, analysed: Analyse) -> Claims | None:
     """Claims with their computed statuses, or ``None`` where a results folder keeps none."""
     from harness.claims import statuses
 
-    found = statuses(results)
+    found = statuses(results, analysed)
     if not found:
         return None
     counts: Counter[str] = Counter(s.status for s in found)

@@ -100,9 +100,7 @@ def _index_row(record: Record, problem: str, rows: list[Row], file: str) -> dict
     return {"id": visible(problem), "stratum": visible(rows[0]["stratum"] or ""), "file": file, "cells": cells}
 
 
-def _problem_file(
-    task: str, problem: str, rows: list[Row], samples: Mapping[Any, str] | None, prompts: Prompts
-) -> str:
+def _problem_file(task: str, problem: str, rows: list[Row], samples: Mapping[Any, str] | None, prompts: Prompts) -> str:
     texts: dict[tuple[str, ...], int] = {}
     shown = []
     for r in rows:

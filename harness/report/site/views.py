@@ -17,9 +17,9 @@ from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, Tas
 from harness.report.figures import Drawing
 from harness.report.hostile import visible
 from harness.report.numbers import UNDEFINED, p_text, plain, signed, size_text, span
-from harness.report.site.provenance import SHORT, Notebook, Note, run_command
+from harness.report.site.facts import cells, commands, facts
+from harness.report.site.provenance import SHORT, Note, Notebook
 from harness.report.tables import policy_text
-from harness.spec import Contrast
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ def _record(record: Record, ablation: Ablation, results: Path, analysed: Analyse
         rule_changed=head["rule"] if head["rule"] != ablation.rule else "",
         tasks=tuple(tasks),
         first=first,
-        facts=tuple(_facts(head)),
-        commands=tuple(_commands(record, notebook)),
-        cells=tuple(_cells(head)),
+        facts=tuple(facts(head)),
+        commands=tuple(commands(record, results)),
+        cells=tuple(cells(head)),
     )
 
 
@@ -214,7 +214,9 @@ def _figures(
     splits = tuple(figures.variance_split(rows, a.arm) for a in analysis.arms)
     if analysis.arms[0].problems > 1:
         together = any(s.samples is None for s in splits)
-        caption = "What the precision of each arm is limited by: more problems, samples or training seeds would shrink it."
+        caption = (
+            "What the precision of each arm is limited by: more problems, samples or training seeds would shrink it."
+        )
         caption += " With one sample a problem, problems and samples cannot be told apart." if together else ""
         caption += " One training seed: its part is unknown." if splits[0].n_seeds == 1 else ""
         add("variance", "Variance of each arm's pass@1 split by source", caption, figures.draw_variance, splits)
@@ -223,7 +225,9 @@ def _figures(
     if contrast is None:
         return drawings, absent, (), ("", "")
     if not strata:
-        absent.append("No difficulty strata: the problems carry no labels of difficulty, and none are made from results.")
+        absent.append(
+            "No difficulty strata: the problems carry no labels of difficulty, and none are made from results."
+        )
         return drawings, absent, (), ("", "")
     pair = (contrast.treatment, contrast.control)
     caption = f"pass@1 by the benchmark’s own difficulty labels, {visible(' and '.join(pair))}."
@@ -232,56 +236,12 @@ def _figures(
 
 
 def _stratum_row(s: figures.Stratum) -> tuple[str, ...]:
-    rates = [f"{plain(100 * e.estimate)} {span([100 * x for x in e.interval], sign=False)}" for e in (s.treatment, s.control)]
+    rates = [
+        f"{plain(100 * e.estimate)} {span([100 * x for x in e.interval], sign=False)}" for e in (s.treatment, s.control)
+    ]
     d = s.difference
     interval = span([100 * x for x in d.interval])
     return (s.label, str(s.problems), *rates, "identical" if d.identical else signed(100 * d.difference), interval)
-
-
-def _facts(head: Mapping[str, Any]) -> list[tuple[str, str]]:
-    code, environment, overlap = head["code"], head["environment"], head["contamination"]
-    clean = {True: "with uncommitted changes", False: "clean", None: "unknown state"}[code["dirty"]]
-    facts = [
-        ("Run id", head["run_id"]),
-        ("Code", f"commit {code['commit'] or 'unknown (outside git)'}, {clean}"),
-        ("Machine", f"{environment['cpu']}, {environment['cpus']} CPUs, {environment['system']}, Python {environment['python']}"),
-    ]
-    if environment.get("gpu"):
-        facts.append(("GPU", f"{environment['gpu']}, driver {environment.get('driver') or 'not recorded'}"))
-    facts.append(("Libraries", ", ".join(f"{k} {v}" for k, v in environment["libraries"].items())))
-    facts.append(("Lock file", environment["lock"] or "not recorded"))
-    facts.append(("Took", f"{(head['finished'] - head['started']) / 60:.0f} minutes, some of it perhaps from earlier runs’ steps"))
-    for i, model in enumerate(head["models"]):
-        origin = f"{model['source']} {model['revision']}" if model["kind"] == "base" else f"made from {model['parent'][:SHORT]}, seed {model['seed']}, round {model['round']}"
-        facts.append((f"Model {i}", f"{model['kind']}: {origin}; weights {model['weights']}"))
-    for task in head["tasks"]:
-        facts.append((f"Task {task['name']}", f"version {task['version']}, ids {task['id_list']}, tests {task['tests']}"))
-    executor = head["cells"][0]["executor"]
-    facts.append(("Sandbox", ", ".join(f"{k}: {v}" for k, v in executor.items())))
-    facts.append(("Contamination", f"{overlap['overlapping']} of {overlap['checked']} training prompts share a 13-gram with an evaluation problem"))
-    facts += [(f"File {name}", digest) for name, digest in head["files"].items()]
-    return facts
-
-
-def _commands(record: Record, notebook: Notebook) -> list[tuple[str, str]]:
-    from harness.report.site.provenance import results_option
-
-    where = results_option(notebook.results)
-    return [
-        ("derive every table again and compare", f"harness tables --check{where}"),
-        ("grade every sample again", f"harness audit {record.run_id[:SHORT]} --regrade 1{where}"),
-        ("run it all again", run_command(record.head)),
-    ]
-
-
-def _cells(head: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for c in head["cells"]:
-        model = c.get("model")
-        weights = UNDEFINED if model is None else head["models"][model]["weights"][:SHORT]
-        digests = (c["samples"]["digest"][:SHORT], c["verdicts"]["digest"][:SHORT])
-        rows.append((c["arm"], c["task"], str(c["seed"]), weights, *digests))
-    return rows
 
 
 def _file_name(task: str) -> str:
