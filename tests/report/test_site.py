@@ -346,6 +346,17 @@ def test_the_command_prints_one_json_document(small: Path, tmp_path: Path, capsy
     assert main(["report", "--results", str(tmp_path / "none"), "--out", str(out)]) == 2
 
 
+def test_the_defaults_are_folders_of_the_working_directory(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(small, tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 0
+    assert main(["report"]) == 0  # and again, over the first
+    assert (tmp_path / "site" / "index.html").exists()
+    assert "--results" not in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_a_report_needs_nothing_heavy(small: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"

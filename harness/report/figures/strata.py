@@ -32,7 +32,9 @@ class Stratum:
 
 
 def strata(rows: Sequence[Row], contrast: Contrast) -> tuple[Stratum, ...]:
-    """The contrast within each stratum of ``rows`` (one task's counts); empty where problems carry fewer than two.
+    """The contrast within each stratum of ``rows`` (one task's counts); empty for fewer than two labels.
+
+    A label with one problem is left out: nothing can be said about its kind.
 
     Strata are the benchmark's own labels, never made from these results: problems that look hard *because* the base
     failed them regress to the mean under any treatment.
@@ -51,7 +53,7 @@ def strata(rows: Sequence[Row], contrast: Contrast) -> tuple[Stratum, ...]:
             continue
         difference = paired_contrast(a, b, seed=ANALYSIS_SEED, resamples=500)
         out.append(Stratum(str(label), a.shape[1], mean_interval(a), mean_interval(b), difference))
-    return tuple(out)
+    return tuple(out) if len(out) > 1 else ()
 
 
 def draw_strata(data: tuple[Sequence[Stratum], str, str]) -> Figure:

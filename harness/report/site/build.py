@@ -62,7 +62,7 @@ def build_site(results: Path, out: Path) -> Site:
             shutil.rmtree(out)
         fresh.replace(out)
     files = [f for f in out.rglob("*") if f.is_file()]
-    samples = sum(f.stat().st_size for f in files if f.parts[-3] == "data" and f.name != "index.js")
+    samples = sum(f.stat().st_size for f in files if f.relative_to(out).parts[0] == "data" and f.name != "index.js")
     pages = sum(f.suffix == ".html" for f in files)
     return Site(out, pages, len(records), sum(f.stat().st_size for f in files), samples)
 

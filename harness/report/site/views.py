@@ -226,7 +226,7 @@ def _figures(
         return drawings, absent, (), ("", "")
     if not strata:
         absent.append(
-            "No difficulty strata: the problems carry no labels of difficulty, and none are made from results."
+            "No difficulty strata: fewer than two labels have two problems or more, and none are made from results."
         )
         return drawings, absent, (), ("", "")
     pair = (contrast.treatment, contrast.control)

@@ -94,6 +94,8 @@ window.referee = (() => {
     const [low, high] = [Math.min(...numbers), Math.max(...numbers)].map((n) => n.toFixed(digits));
     return low === high ? low : `${low} to ${high}`;
   };
+  // A test script ends at its first failure, so that a failed sample may know no total.
+  const tests = ({ passed, tests: [ran, total] }) => (passed || ran < total ? `tests ${ran}/${total}` : ran ? `${plural(ran, "check")} passed before` : "no check passed");
   const which = (samples) => {
     const seeds = Map.groupBy(samples, (s) => s.seed);
     return [...seeds].map(([seed, mine]) => `seed ${seed}, sample${mine.length > 1 ? "s" : ""} ${mine.map((s) => s.index).join(", ")}`).join("; ");
@@ -106,7 +108,7 @@ window.referee = (() => {
     const facts = [
       which(same),
       `CPU ${range(same.map((s) => s.cpu), 3)} s`,
-      `tests ${sample.tests[0]}/${sample.tests[1]}`,
+      tests(sample),
       plural(sample.tokens, "token") + (sample.finish === "length" ? ", cut at the limit" : ""),
     ];
     const verdict = make("span", { className: `status ${sample.passed ? "good" : sample.outcome === "infra_error" ? "idle" : "bad"}`, textContent: words(sample.outcome) });
