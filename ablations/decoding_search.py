@@ -16,8 +16,8 @@ from harness.spec import Arm, Contrast, Policy
 class Settings:
     """Grids. ``base`` has as many entries as ``train`` × ``eval``, so that neither side is tuned harder."""
 
-    base: tuple[float, ...] = (0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-    train: tuple[float, ...] = (0.7, 1.0, 1.3)
+    base: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    train: tuple[float, ...] = (1.0, 1.3)
     eval: tuple[float, ...] = (0.3, 0.6)
     top_k: int = 20
     top_p: float = 0.8
