@@ -58,7 +58,7 @@ def _sources() -> tuple[tuple[str, str], ...]:
     return tuple((name, (folder / f"{name}.py").read_text(encoding="utf-8")) for name in MODULES)
 
 
-def message(settings: dict[str, Any]) -> bytes:
-    """What a new worker reads first: the guest modules and its settings."""
-    text = json.dumps({"modules": _sources(), "settings": settings}).encode("ascii")
+def message(settings: dict[str, Any], extra: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """What a new worker reads first: the guest modules (with ``extra`` ones after them) and its settings."""
+    text = json.dumps({"modules": _sources() + extra, "settings": settings}).encode("ascii")
     return struct.pack("<I", len(text)) + text

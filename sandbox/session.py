@@ -20,10 +20,10 @@ from sandbox.guest.oracle import digest
 if TYPE_CHECKING:
     from sandbox.pool import PoolExecutor, Worker
 
-ANSWER_BYTES = 64 * 2**20
+ANSWER_BYTES = 32 * 2**20
 """Bytes one program may send across the border in all its answers."""
 
-ORACLE_LIMITS = Limits(cpu_seconds=20.0, wall_seconds=200.0, memory_bytes=2 * 2**30, output_bytes=2**20, processes=16)
+ORACLE_LIMITS = Limits(cpu_seconds=5.0, wall_seconds=200.0, memory_bytes=2**30, output_bytes=2**20, processes=16)
 MEMO_SIZE = 2048
 MEMO_CALLS = 20_000
 _HOW = {

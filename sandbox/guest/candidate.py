@@ -7,8 +7,8 @@ modules for reasons of its own still gets its results through.
 
 from __future__ import annotations
 
+import builtins
 import errno
-import json
 import os
 import sys
 import types
@@ -61,11 +61,19 @@ def describe(error: BaseException, step: str) -> list[Any]:
 
 def record(entry: list[Any]) -> bytes:
     """A record as bytes."""
-    return json.dumps(entry).encode("ascii", "replace")
+    return _text_of(entry)
 
 
 _record = record
-_dumps, _loads = codec.dumps, codec.loads
+_dumps, _loads, _text_of = codec.dumps, codec.loads, codec.text_of
+
+
+def new_module(name: str) -> types.ModuleType:
+    """An importable module with Python's own built-ins (this code's are a private copy)."""
+    module = types.ModuleType(name)
+    module.__dict__["__builtins__"] = builtins
+    sys.modules[name] = module
+    return module
 
 
 def load(source: str, name: str) -> types.ModuleType | bytes:
@@ -79,8 +87,7 @@ def load(source: str, name: str) -> types.ModuleType | bytes:
         return _record(describe(error, "compile"))
     except BaseException as error:  # SyntaxError, ValueError (NUL byte, surrogates), RecursionError, OverflowError
         return _record(["c", *describe(error, "compile")[1:]])
-    module = types.ModuleType(name)
-    sys.modules[name] = module
+    module = new_module(name)
     try:
         exec(code, module.__dict__)
     except SystemExit:
@@ -146,8 +153,7 @@ def load_main(source: str) -> bytes:
         return _record(describe(error, "compile"))
     except BaseException as error:  # SyntaxError, ValueError (NUL byte, surrogates), RecursionError, OverflowError
         return _record(["c", *describe(error, "compile")[1:]])
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
+    module = new_module("__main__")
     outcome = _record(["v"])
     try:
         exec(code, module.__dict__)

@@ -27,7 +27,7 @@ from typing import Any
 MAX_DEPTH = 200
 """Nesting levels of one value. Deeper (or self-referential) values do not cross."""
 
-MAX_NODES = 4_000_000
+MAX_NODES = 1_000_000
 """Elements of one value, counted with repetition, so that shared references cannot blow up."""
 
 MAX_ITERATOR = 1_000_000
@@ -54,7 +54,7 @@ class Foreign:
 
 
 class MatchData:
-    """What a regular expression's match object tells, as data; true, and equal to nothing but itself, like the real one."""
+    """What a regular expression's match object tells, as data; true, and equal to itself only, like the real one."""
 
     __slots__ = ("_groups", "_names", "_spans", "string")
 
@@ -217,13 +217,18 @@ _FLATTEN: dict[type, Callable[[Any], Any]] = {
 }
 
 
+def text_of(tree: Any) -> bytes:
+    """JSON text of a tree of JSON types (the C encoder: nothing a program patches is involved)."""
+    return "".join(_c_encode(tree, 0)).encode("ascii")
+
+
 def dumps(value: Any) -> bytes:
     """Encode ``value`` as ASCII JSON text.
 
     Raises:
         Refused: when it is nested too deeply or too large.
     """
-    return "".join(_c_encode(_Encoder().tree(value, 0), 0)).encode("ascii")
+    return text_of(_Encoder().tree(value, 0))
 
 
 def _pairs(flat: Any) -> Any:

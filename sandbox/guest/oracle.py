@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 from sandbox.guest import codec, comparators, frames
-from sandbox.guest.candidate import receive, send
+from sandbox.guest.candidate import new_module, receive, send
 
 SEED = 20260401
 """Seed of ``random`` for test scripts."""
@@ -158,9 +158,7 @@ def run_script(header: dict[str, Any], items: list[bytes]) -> None:
     a standard module that is loaded anyway (data sets forget ``import math``), else a function of the candidate.
     """
     border = Border(items, header["digests"], header["live"])
-    module = types.ModuleType("check_script")
-    sys.modules["check_script"] = module
-    namespace = module.__dict__
+    namespace = new_module("check_script").__dict__
     entry = header["entry"]
     proxy = Proxy(border, "")
     outcome, detail = "passed", ""

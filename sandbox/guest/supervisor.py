@@ -385,7 +385,7 @@ class Supervisor:
             pass
         while not job.how and self._read_job(job, channel):
             pass
-        if not job.how or job.how == "done":
+        if not job.how or (job.how == "done" and how != "exited"):
             job.how = how
 
     def _cpu_now(self) -> float:
