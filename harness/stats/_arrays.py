@@ -49,6 +49,19 @@ def cluster_sums(values: Floats, codes: Ints | None) -> Floats:
     return sums
 
 
+def effective_count(values: Floats) -> Floats:
+    """How many values along the last axis make up the spread: ``(Σ e²)² / Σ e⁴`` with e the deviation from the mean.
+
+    It is the number of values divided by their kurtosis; m equal deviations among zeros count as m, and one dominating
+    deviation as one. No spread at all counts as 0.
+    """
+    square = (values - values.mean(axis=-1, keepdims=True)) ** 2
+    total = square.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        count: Floats = np.where(total > 1e-24, total**2 / (square**2).sum(axis=-1), 0.0)
+    return count
+
+
 def check_level(level: float) -> float:
     """``level`` if it is a confidence level, e.g. 0.95."""
     if not 0.5 <= level < 1:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import BadInput
+from harness.stats._arrays import Interval, Ints, cluster_sums
 from harness.stats._scipy import beta_quantile, find_root
 
 Floats = NDArray[np.float64]
@@ -105,3 +106,13 @@ def betting_interval(
         return find_root(excess, edge, estimate)
 
     return low + (high - low) * lower(unit), high - (high - low) * lower(1.0 - unit)
+
+
+def betting_units(values: Floats, codes: Ints | None, bounded: Interval) -> tuple[Floats, Interval, float]:
+    """Independent values with their range, and the factor from their mean back to the mean over problems."""
+    if codes is None:
+        return values, bounded, 1.0
+    sums = cluster_sums(values, codes)
+    largest = float(np.bincount(codes).max())
+    span = (min(bounded[0], 0.0), max(bounded[1], 0.0))
+    return sums / largest, span, largest * sums.size / values.size

@@ -20,6 +20,7 @@ from harness.stats._arrays import (
     check_level,
     cluster_codes,
     cluster_sums,
+    effective_count,
     unit_range,
 )
 from harness.stats._scipy import normal_quantile
@@ -30,7 +31,7 @@ from harness.stats.bootstrap import (
     difference_influence,
     percentile_interval,
 )
-from harness.stats.bounds import betting_interval, betting_p_value
+from harness.stats.bounds import betting_interval, betting_p_value, betting_units
 from harness.stats.contrast_result import Equivalence, PairedContrast, Test, undefined_contrast
 from harness.stats.onesided import SkewGuard
 from harness.stats.power import detectable
@@ -39,6 +40,10 @@ from harness.stats.variance import MeanSpread, spread_of_difference
 
 ENOUGH_INFORMATIVE = 20
 """Problems on which the arms must differ before a t interval is trusted (see docs/calibration.md)."""
+
+ENOUGH_EFFECTIVE = 6.0
+"""And how many of them must make up the spread (:func:`~harness.stats._arrays.effective_count`): of a thousand problems
+with pass@5 above 0.999, three may hold all there is to see."""
 
 
 def _t_p_values(spread: MeanSpread, difference: float, over_seeds: bool) -> tuple[float, float]:
@@ -64,22 +69,18 @@ def _bootstrap(
     return bca_interval(of_difference, difference, accel, level), percentile_interval(of_difference, level)
 
 
-def _betting_units(values: Floats, codes: Ints | None, bounded: Interval) -> tuple[Floats, Interval, float]:
-    """Independent values with their range, and the factor from their mean back to the mean over problems."""
-    if codes is None:
-        return values, bounded, 1.0
-    sums = cluster_sums(values, codes)
-    largest = float(np.bincount(codes).max())
-    span = (min(bounded[0], 0.0), max(bounded[1], 0.0))
-    return sums / largest, span, largest * sums.size / values.size
-
-
 def _betting_tost(units: Floats, span: Interval, factor: float, margin: float) -> float:
     """TOST p-value from betting: the larger of the two one-sided ones."""
-    shift = margin / factor
-    above = betting_p_value(units, -shift, span)
-    below = betting_p_value(-units, -shift, (-span[1], -span[0]))
+    above = betting_p_value(units, -margin / factor, span)
+    below = betting_p_value(-units, -margin / factor, (-span[1], -span[0]))
     return max(above, below)
+
+
+def _betting_tails(units: Floats, span: Interval, null: float) -> Interval:
+    """Betting p-values against "at most ``null``" and "at least ``null``", the smaller one first."""
+    above = betting_p_value(units, null, span)
+    below = betting_p_value(-units, -null, (-span[1], -span[0]))
+    return min(above, below), max(above, below)
 
 
 def _hull(a: Interval, b: Interval) -> Interval:
@@ -157,6 +158,7 @@ def paired_contrast(
     units = np.where(np.abs(units) <= rounding, 0.0, units)
     informative = int(np.count_nonzero(units))
     identical = bool(np.all(np.abs(per_problem) <= rounding))
+    effective = float(effective_count(units))
     spread = spread_of_difference(left, right, codes)
     bca, percentile = _bootstrap((left, right), difference, codes, resamples, seed, level)
     flip: SignFlip = sign_flip_test(units, flips=resamples, rng=np.random.default_rng([seed, 2]))
@@ -184,8 +186,8 @@ def paired_contrast(
         method, conservative = "t over problems crossed with training seeds", True
         notes.append(f"{max(seeds)} training seeds: the interval over seeds covers at least {level:.0%}, not about it")
     limits = unit_range(left, right, (-1.0, 1.0)) if bounded == "auto" else bounded
-    if informative < ENOUGH_INFORMATIVE and limits is not None:
-        values, span, factor = _betting_units(per_problem, codes, limits)
+    if (informative < ENOUGH_INFORMATIVE or effective < ENOUGH_EFFECTIVE) and limits is not None:
+        values, span, factor = betting_units(per_problem, codes, limits)
 
         def bet(confidence: float) -> Interval:
             low, high = betting_interval(values, confidence, span)
@@ -194,17 +196,20 @@ def paired_contrast(
         models = bet(level)
         wide = bet(1.0 - 2.0 * alpha)
         p_low_bet = betting_p_value(values, -margin / factor, span)
+        p_zero_bet = min(1.0, 2.0 * _betting_tails(values, span, 0.0)[0])
         p_tost_bet = _betting_tost(values, span, factor, margin) if margin > 0 else 1.0
         if many_seeds:
             interval, inner = _hull(interval, models), _hull(inner, wide)
-            p_low, p_tost = max(p_low, p_low_bet), max(p_tost, p_tost_bet)
+            p_low, p_tost, p_t = max(p_low, p_low_bet), max(p_tost, p_tost_bet), max(p_t, p_zero_bet)
         else:
-            interval, inner, p_low, p_tost = models, wide, p_low_bet, p_tost_bet
+            interval, inner, p_low, p_tost, p_t = models, wide, p_low_bet, p_tost_bet, p_zero_bet
         method, conservative = "betting bound (few informative problems)", True
-        notes.append(
-            f"the arms differ on {informative} problems only (< {ENOUGH_INFORMATIVE}): "
-            f"a conservative interval is used, covering at least {level:.0%}"
+        few = (
+            f"the arms differ on {informative} problems only (< {ENOUGH_INFORMATIVE})"
+            if informative < ENOUGH_INFORMATIVE
+            else f"{effective:.1f} problems make up the spread (< {ENOUGH_EFFECTIVE:.0f})"
         )
+        notes.append(f"{few}: a conservative interval is used, covering at least {level:.0%}")
     if identical:
         notes.append("identical: the arms agree on every problem")
     primary = max(flip.two_sided, p_t) if many_seeds else flip.two_sided
@@ -243,6 +248,7 @@ def paired_contrast(
         n_problems=problems,
         n_dropped=total - problems,
         n_informative=informative,
+        n_effective=effective,
         n_clusters=units.size,
         n_seeds=seeds,
         notes=tuple(notes),

@@ -36,13 +36,15 @@ class PairedContrast:
     problems); ``interval_models`` is about these trained models on new problems. ``interval_bca`` and
     ``interval_percentile`` are bootstraps over problems, or clusters, and over seeds where there are five or more.
 
-    ``p_value`` is two-sided against "no difference". ``p_value_declared`` is for the test that was declared, to be
-    compared with 1 − ``level`` (and adjusted by Holm): for superiority the two-sided p-value, counted only in the
-    treatment's favour; for non-inferiority twice the one-sided p-value (so that α = 5 % is the usual
-    one-sided 2.5 %); for equivalence the TOST p-value.
+    ``p_value`` is two-sided against "no difference", by sign flips; ``p_value_t`` is the one that agrees with
+    ``interval`` (Student's t, or the betting bound where that is the interval). ``p_value_declared`` is for the test
+    that was declared, to be compared with 1 − ``level`` (and adjusted by Holm): for superiority the two-sided p-value,
+    counted only in the treatment's favour; for non-inferiority twice the one-sided p-value (so that α = 5 % is the
+    usual one-sided 2.5 %); for equivalence the TOST p-value.
 
     ``minimum_detectable_effect`` is the difference a two-sided test would have found with 80 % probability.
-    ``n_informative`` counts problems on which the arms differ at all, ``n_dropped`` those undefined in some arm.
+    ``n_informative`` counts problems on which the arms differ at all, ``n_effective`` how many make up the spread, and
+    ``n_dropped`` those undefined in some arm.
     """
 
     difference: float
@@ -71,6 +73,7 @@ class PairedContrast:
     n_problems: int
     n_dropped: int
     n_informative: int
+    n_effective: float
     n_clusters: int
     n_seeds: tuple[int, int]
     notes: tuple[str, ...]
@@ -113,6 +116,7 @@ def undefined_contrast(
         n_problems=0,
         n_dropped=total,
         n_informative=0,
+        n_effective=0.0,
         n_clusters=0,
         n_seeds=seeds,
         notes=notes,

@@ -8,12 +8,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.stats._arrays import Interval, as_matrix, check_level, cluster_codes, unit_range
-from harness.stats.bounds import betting_interval, clopper_pearson
+from harness.stats._arrays import (
+    Interval,
+    as_matrix,
+    check_level,
+    cluster_codes,
+    cluster_sums,
+    effective_count,
+    unit_range,
+)
+from harness.stats.bounds import betting_interval, betting_units, clopper_pearson
 from harness.stats.variance import spread_of
 
 ENOUGH_INTERIOR = 20
 """Problems with a value strictly inside the range that the score interval needs (see docs/calibration.md)."""
+
+ENOUGH_EFFECTIVE = 6.0
+"""And how many problems must make up the spread (:func:`~harness.stats._arrays.effective_count`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +119,24 @@ def mean_interval(
         interval = score_interval(estimate, half, limits)
         interior = int(np.count_nonzero((mean > low) & (mean < high)))
         binary = bool(np.all((mean == low) | (mean == high)))
-        if interior < ENOUGH_INTERIOR:
+        effective = float(effective_count(cluster_sums(mean - estimate, codes)))
+        if interior < ENOUGH_INTERIOR or effective < ENOUGH_EFFECTIVE:
             if binary and seeds == 1 and codes is None:
                 share = clopper_pearson(int(np.count_nonzero(mean == high)), problems, level)
                 safe = low + (high - low) * share[0], low + (high - low) * share[1]
                 method = "Clopper–Pearson over problems"
             else:
-                safe = betting_interval(mean, level, limits)
+                units, span, factor = betting_units(mean, codes, limits)
+                bound = betting_interval(units, level, span)
+                safe = bound[0] * factor, bound[1] * factor
                 method = "betting bound over problems"
             interval = safe if seeds == 1 else (min(safe[0], interval[0]), max(safe[1], interval[1]))
             conservative = True
-            notes.append(
-                f"{interior} problems have values strictly inside the range (< {ENOUGH_INTERIOR}): "
-                f"a conservative interval is used, covering at least {level:.0%}"
+            few = (
+                f"{interior} problems have values strictly inside the range (< {ENOUGH_INTERIOR})"
+                if interior < ENOUGH_INTERIOR
+                else f"{effective:.1f} problems make up the spread (< {ENOUGH_EFFECTIVE:.0f})"
             )
+            notes.append(f"{few}: a conservative interval is used, covering at least {level:.0%}")
         interval = max(low, interval[0]), min(high, interval[1])
     return Estimate(estimate, interval, method, conservative, level, problems, total - problems, seeds, tuple(notes))

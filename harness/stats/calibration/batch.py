@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.stats._arrays import Floats, Ints
+from harness.stats._arrays import Floats, Ints, effective_count
 from harness.stats._scipy import normal_quantile, t_upper
 from harness.stats.bootstrap import resampling_weights
 from harness.stats.bounds import clopper_pearson, log_wealth
-from harness.stats.contrast import ENOUGH_INFORMATIVE, paired_contrast
+from harness.stats.contrast import ENOUGH_EFFECTIVE, ENOUGH_INFORMATIVE, paired_contrast
 from harness.stats.interval import ENOUGH_INTERIOR, mean_interval
 from harness.stats.onesided import SKEWNESS_FACTOR
 
@@ -110,6 +110,7 @@ class ContrastTally:
 
     replicates: int = 0
     enough: int = 0
+    counted: int = 0
     hits: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, flags: Bools) -> None:
@@ -119,8 +120,9 @@ class ContrastTally:
         return self.hits.get(name, 0) / self.replicates
 
     @property
-    def enough_share(self) -> float:
-        return self.enough / self.replicates
+    def shares(self) -> tuple[float, float]:
+        """Shares of experiments with enough to go by, and with 20 informative problems whatever their weight."""
+        return self.enough / self.replicates, self.counted / self.replicates
 
 
 def tally_contrast(tally: ContrastTally, differences: Floats, truth: float, draws: Draws) -> None:
@@ -129,7 +131,8 @@ def tally_contrast(tally: ContrastTally, differences: Floats, truth: float, draw
     means, errors = differences.mean(axis=1), standard_errors(differences)
     critical, critical_one = t_upper(TAIL, problems - 1), t_upper(2.0 * TAIL, problems - 1)
     informative = np.count_nonzero(np.abs(differences) > 1e-13, axis=1)
-    sparse = informative < ENOUGH_INFORMATIVE
+    counted = informative >= ENOUGH_INFORMATIVE
+    sparse = ~counted | (effective_count(differences) < ENOUGH_EFFECTIVE)
     by_t = np.abs(means - truth) <= critical * errors + 1e-15
     recommended = by_t.copy()
     below, above = np.ones(means.size), np.ones(means.size)
@@ -139,11 +142,13 @@ def tally_contrast(tally: ContrastTally, differences: Floats, truth: float, draw
     bca, percentile = bootstrap_covers(differences, truth, draws)
     tally.replicates += means.size
     tally.enough += int(np.count_nonzero(~sparse))
+    tally.counted += int(np.count_nonzero(counted))
     for name, flags in (("recommended", recommended), ("t", by_t), ("bca", bca), ("percentile", percentile)):
         tally.add(name, flags)
     if truth == 0.0:
         tally.add("reject sign flip", sign_flip_rejects(differences, draws))
-        tally.add("reject t", ~by_t & (np.abs(means) > 0))
+        tally.add("reject t", ~recommended)
+        tally.add("reject plain t", ~by_t & (np.abs(means) > 0))
     else:
         # Equivalence with the margin at the true difference: every rejection is an error.
         inside = guarded_below(differences, means, errors, informative, abs(truth)) <= 2.0 * TAIL
@@ -191,9 +196,11 @@ def tally_mean(tally: ContrastTally, values: Floats, truth: float, draws: Draws)
     means, errors = values.mean(axis=1), standard_errors(values)
     half = t_upper(TAIL, problems - 1) * errors
     interior = np.count_nonzero((values > 0.0) & (values < 1.0), axis=1)
-    sparse = interior < ENOUGH_INTERIOR
+    counted = interior >= ENOUGH_INTERIOR
+    sparse = ~counted | (effective_count(values) < ENOUGH_EFFECTIVE)
     recommended = score_covers(means, half, truth)
-    binary = sparse & (interior == 0)
+    tally.add("score", recommended)
+    binary = sparse & ((values == 0.0) | (values == 1.0)).all(axis=1)
     if binary.any():
         ends = np.array([clopper_pearson(c, problems, LEVEL) for c in range(problems + 1)])
         passed = np.rint(values[binary].sum(axis=1)).astype(np.int64)
@@ -205,6 +212,7 @@ def tally_mean(tally: ContrastTally, values: Floats, truth: float, draws: Draws)
     bca, percentile = bootstrap_covers(values, truth, draws)
     tally.replicates += means.size
     tally.enough += int(np.count_nonzero(~sparse))
+    tally.counted += int(np.count_nonzero(counted))
     by_t = np.abs(means - truth) <= half + 1e-15
     for name, flags in (("recommended", recommended), ("t", by_t), ("bca", bca), ("percentile", percentile)):
         tally.add(name, flags)

@@ -44,7 +44,7 @@ class Promise:
 
 
 def regime(row: Row) -> str:
-    """``standard`` where nearly every experiment has 20 informative problems, ``sparse`` where none, ``mixed``."""
+    """``standard`` where nearly every experiment has enough to go by, ``sparse`` where hardly any has, or ``mixed``."""
     return "standard" if row.enough >= 0.95 else "sparse" if row.enough <= 0.05 else "mixed"
 
 

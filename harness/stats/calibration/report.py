@@ -19,6 +19,10 @@ def _p(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
+def _span(values: Sequence[float]) -> str:
+    return f"{_p(min(values))} … {_p(max(values))}" if values else "–"
+
+
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [
         "| " + " | ".join(header) + " |",
@@ -113,6 +117,7 @@ def markdown(results: Results) -> str:
     judged = promises(results)
     plain = [r.rates["reject plain TOST"] for r in results.paired if "reject plain TOST" in r.rates]
     bca = [r.rates["bca"] for r in results.paired if r.study == "contrast" and regime(r) == "standard"]
+    heavy = [r for r in results.paired if r.counted >= 0.95 and regime(r) != "standard"]
     blocks = {
         "promises": _promises(judged),
         "broken": _broken(judged),
@@ -132,6 +137,9 @@ def markdown(results: Results) -> str:
         judged=len(judged),
         bca=_p(min(bca)),
         plain=_p(max(plain)),
+        heavy=len(heavy),
+        heavy_plain=_span([r.rates["t" if r.study == "contrast" else "score"] for r in heavy]),
+        heavy_covers=_span([r.rates["recommended"] for r in heavy]),
         crossed=_p(results.nesting["crossed"]),
         nested=_p(results.nesting["nested"]),
         twice=_p(results.nesting["noise added twice"]),
@@ -147,13 +155,13 @@ def cells_csv(results: Results) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     fixed = ["study", "world", "shape", "problems", "samples", "seeds", "seed_sd", "interaction_sd", "k"]
-    fixed += ["regime", "enough"]
+    fixed += ["regime", "enough", "counted"]
     writer.writerow([*fixed, *rates])
     for r in rows:
         c = r.cell
         head = [r.study, c.world, c.shape, c.problems, c.samples, c.seeds, c.seed_sd, c.interaction_sd, r.k, regime(r)]
         measured = [f"{r.rates[name]:.4f}" if name in r.rates else "" for name in rates]
-        writer.writerow([*head, f"{r.enough:.4f}", *measured])
+        writer.writerow([*head, f"{r.enough:.4f}", f"{r.counted:.4f}", *measured])
     return stream.getvalue()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.stats._arrays import Floats
+from harness.stats._arrays import Floats, effective_count
 from harness.stats._scipy import normal_quantile, t_upper
 from harness.stats.calibration.batch import (
     TAIL,
@@ -21,20 +21,25 @@ from harness.stats.calibration.batch import (
     tally_mean,
 )
 from harness.stats.calibration.cells import Cell, draw, paired_grid, seed_grid
-from harness.stats.contrast import paired_contrast
+from harness.stats.contrast import ENOUGH_EFFECTIVE, ENOUGH_INFORMATIVE, paired_contrast
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Rates of one statistic's methods in one cell. ``enough``: share of experiments with 20 informative problems."""
+    """Rates of one statistic's methods in one cell.
+
+    ``counted`` is the share of experiments with 20 informative problems, ``enough`` of those in which enough of them
+    make up the spread as well.
+    """
 
     study: str
     cell: Cell
     k: int
     replicates: int
     enough: float
+    counted: float
     rates: dict[str, float] = field(default_factory=dict)
 
 
@@ -64,9 +69,9 @@ def run_paired(replicates: int, resamples: int, seed: int, fast: bool, progress:
                     tally_mean(arms[k], control[:, 0], cell.control_truth(k), draws)
             first = False
         for k in cell.ks:
-            rows.append(Row("contrast", cell, k, replicates, contrasts[k].enough_share, _rates(contrasts[k])))
+            rows.append(Row("contrast", cell, k, replicates, *contrasts[k].shares, _rates(contrasts[k])))
             if cell.world == "same rates":
-                rows.append(Row("mean", cell, k, replicates, arms[k].enough_share, _rates(arms[k])))
+                rows.append(Row("mean", cell, k, replicates, *arms[k].shares, _rates(arms[k])))
     return rows
 
 
@@ -113,8 +118,11 @@ def run_seeds(replicates: int, resamples: int, seed: int, fast: bool, progress: 
             tally.add("reject over seeds", ~wide)
             simple = standard_errors(differences.mean(axis=2))
             tally.add("t over seeds only", np.abs(means) <= t_upper(TAIL, cell.seeds - 1) * simple)
-            tally.enough += int(np.count_nonzero((np.abs(differences.mean(axis=1)) > 1e-13).sum(axis=1) >= 20))
-        rows.append(Row("seeds", cell, 1, replicates, tally.enough_share, _rates(tally)))
+            of_problems = differences.mean(axis=1)
+            counted = np.count_nonzero(np.abs(of_problems) > 1e-13, axis=1) >= ENOUGH_INFORMATIVE
+            tally.counted += int(np.count_nonzero(counted))
+            tally.enough += int(np.count_nonzero(counted & (effective_count(of_problems) >= ENOUGH_EFFECTIVE)))
+        rows.append(Row("seeds", cell, 1, replicates, *tally.shares, _rates(tally)))
     return rows
 
 
