@@ -142,7 +142,7 @@ def race(scores: Tensor, seeds: Tensor) -> Tensor:
     if scores.is_cuda or vocabulary <= LEADERS:
         parts = [
             (s.double() + noise.gumbel(k, tokens)).argmax(dim=-1)
-            for s, k in zip(scores.split(CUDA_ROWS), seeds.split(CUDA_ROWS), strict=True)
+            for s, k in zip(torch.split(scores, CUDA_ROWS), torch.split(seeds, CUDA_ROWS), strict=True)
         ]
         return torch.cat(parts)
     # On a CPU the logarithms cost more than the hash. The best of the leaders bounds the noise that any other token,
