@@ -276,8 +276,8 @@ class _Process:
     def last_words(self) -> str:
         """What it wrote on standard error so far."""
         assert self.process.stderr is not None
-        os.set_blocking(self.process.stderr.fileno(), False)
         try:
+            os.set_blocking(self.process.stderr.fileno(), False)
             return (self.process.stderr.read() or b"").decode(errors="replace").strip()[-500:]
         except (OSError, ValueError):
             return ""

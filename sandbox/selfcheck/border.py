@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (programs are data here, kept as they are read)
 """Values on the border: what is odd but data crosses unharmed, what is no data does not."""
 
 from __future__ import annotations

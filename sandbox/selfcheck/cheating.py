@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (programs are data here, kept as they are read)
 """Attacks on the verdict: forged results, hostile objects, stolen expectations, traps for the next job."""
 
 from __future__ import annotations

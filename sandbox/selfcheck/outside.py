@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (programs are data here, kept as they are read)
 """Attacks on the network, the host's files and the kernel's interfaces."""
 
 from __future__ import annotations

