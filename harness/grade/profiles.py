@@ -1,6 +1,6 @@
 """Grading profiles: the rules of the graders people compare against, so that their effect can be measured.
 
-``strict`` is ours. ``livecodebench`` and ``ssd_official`` follow the published behaviour of the LiveCodeBench checker and
+``strict`` is ours. ``livecodebench`` and ``ssd_official`` follow the published behaviour of LiveCodeBench's checker and
 of the evaluator released with SSD; the code is this project's own and runs in the same sandbox, so what is compared is
 rules and not isolation. Not reproduced: that graded code can patch the official comparator.
 """
