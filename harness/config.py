@@ -228,6 +228,9 @@ def _bad_value(prefix: str, error: Any) -> BadInput:
 
 def _tasks(tree: dict[str, Any], scale: ScaleConfig) -> tuple[TaskRef, ...]:
     names = [k for k in tree if k not in ("path", "profile")]
+    if tree["profile"] != "strict":
+        # The other profiles are rules for inputs and outputs; these tasks are graded by their own test scripts.
+        raise BadInput(f"task.profile={tree['profile']}: {', '.join(sorted(names))} can only be graded as 'strict'")
     if tree["path"] and len(names) > 1:
         raise BadInput(f"task.path={tree['path']}: names one file, but {len(names)} tasks are chosen")
     refs = []

@@ -44,7 +44,8 @@ def main(arguments: argparse.Namespace) -> int:
         for _ in range(max(1, arguments.repeat)):
             by_key = {}
             with track("grade", len(items), "programs") as advance:
-                for verdict in grade_samples(task, items, executor):
+                # Repeats must execute every program again, also one that another sample of the problem shares.
+                for verdict in grade_samples(task, items, executor, share_programs=arguments.repeat == 1):
                     by_key[verdict.key] = verdict
                     advance(1)
             rounds.append([by_key[str(i)] for i in range(len(items))])
@@ -56,7 +57,11 @@ def main(arguments: argparse.Namespace) -> int:
     summary = summarise(ref.name, lines, verdicts, arguments.k)
     summary |= {"programs_per_second": round(len(items) * len(rounds) / seconds, 2), "executor": described}
     if len(rounds) > 1:
-        summary["flip_rate"] = sum(len({r[i].outcome for r in rounds}) > 1 for i in range(len(items))) / len(items)
+        from harness.grade.repeat import flips
+
+        found = [flips(rounds[0], again) for again in rounds[1:]]
+        summary["flip_rate"] = max(f.flip_rate for f in found)
+        summary["flips"] = [f.line() for f in found]
     if arguments.json:
         emit(summary)
     else:
@@ -103,8 +108,7 @@ def render(summary: dict[str, Any], total: int) -> str:
         )
     lines += [f"  {name:14} {count}" for name, count in summary["outcomes"].items()]
     lines.append(f"  {summary['programs_per_second']} programs/s on {summary['executor']['executor']}")
-    if "flip_rate" in summary:
-        lines.append(f"  flip rate between repeats {100 * summary['flip_rate']:.3f} %")
+    lines += [f"  {line}" for line in summary.get("flips", ())]
     return "\n".join(lines)
 
 

@@ -48,6 +48,7 @@ def test_the_same_overrides_give_equal_configurations():
         ([RUN, "seed=x"], ["seed=x", "integer"]),
         ([RUN, "task.starter.samples=0"], ["task.starter.samples=0", "at least 1"]),
         ([RUN, "task=[humaneval,starter]", "task.path=x.jsonl"], ["task.path", "2 tasks"]),
+        ([RUN, "task.profile=livecodebench"], ["task.profile=livecodebench", "'strict'"]),
         ([RUN, "nonsense"], ["nonsense", "key=value"]),
         ([RUN, "+new=1"], ["key=value"]),
         ([], ["ablation=NAME", "matched_decoding"]),
