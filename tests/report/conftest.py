@@ -169,11 +169,21 @@ def simulated() -> Callable[..., Record]:
     return simulate
 
 
+SEARCH_RUN = [
+    "ablation=decoding_search",
+    "scale=smoke",
+    "task=starter_dev",
+    "ablation.base=[0.2,0.3,0.4,0.6,0.8,1.0]",
+    "ablation.train=[0.7,1.0,1.3]",
+    "ablation.eval=[0.3,0.6]",
+]
+
 MATCHED_RUN = [
     "ablation=matched_decoding",
     "scale=quick",
     "task=[humaneval,starter]",
     "task.humaneval.limit=20",
+    "ablation.t_base=0.4",  # not the model catalogue's, which may change
     "ablation.t_train=1.6",
     "ablation.t_eval=0.9",
 ]
@@ -185,7 +195,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "results"
     plan = make_plan(resolve(MATCHED_RUN))
     simulate(plan, MATCHED, folder / "records" / "matched_decoding-1")
-    search = make_plan(resolve(["ablation=decoding_search", "scale=smoke", "task=starter_dev"]))
+    search = make_plan(resolve(SEARCH_RUN))
     rates = {a.name: 0.25 + 0.03 * i for i, a in enumerate(search.arms)}
     simulate(search, rates, folder / "records" / "decoding_search-1", hostile=False)
     return folder
