@@ -20,7 +20,7 @@ PIP     := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=requirements.lock PIP_
 ONE     := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test engine lint format type tables check bench calibrate lock doctor clean
+.PHONY: help venv demo test tools lint format type tables check bench calibrate lock doctor clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -43,11 +43,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## run the main job at its smallest scale: the table and the verdict
 	$(BIN)/harness run ablation=matched_decoding scale=smoke
 
-test: $(STAMP) engine  ## everything but what needs a GPU or vLLM
+test: $(STAMP) tools  ## everything but what needs a GPU or vLLM
 	$(ONE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not gpu and not vllm" $(TESTS)
 
-engine:  ## install a Docker engine for the tests, as root on Debian or Ubuntu only
-	@.ci/install-docker
+tools:  ## as root on Debian: a Docker engine and a browser for the tests
+	@.ci/install-test-tools
 
 lint: $(STAMP)  ## ruff: rules and layout
 	$(BIN)/ruff check .
@@ -66,10 +66,10 @@ tables: $(STAMP)  ## the committed tables are what the committed records say
 check: lint type tables test  ## what CI runs
 
 bench: $(STAMP)  ## every benchmark, each printing what it is compared with
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 calibrate: $(STAMP)  ## simulate coverage and type-I error; writes docs/calibration.md
-	$(BIN)/python -m harness.stats.calibrate
+	$(BIN)/python -m harness.stats.calibration
 
 lock:  ## resolve anew and write requirements.lock (with Python 3.11, the oldest supported)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
