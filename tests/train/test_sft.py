@@ -120,6 +120,17 @@ def test_micro_batches_do_not_change_the_loss_curve(trained, tiny_model, tmp_pat
     assert whole.losses == pytest.approx(result.losses, rel=1e-4)
 
 
+def test_recomputing_activations_changes_no_bit(trained, tiny_model, tmp_path, monkeypatch):
+    from harness.train import trainer
+
+    result, _ = trained
+    assert not trainer.arguments(RECIPE, 0, tmp_path, "cpu", 100).gradient_checkpointing
+    monkeypatch.setattr(trainer, "CPU_ACTIVATION_TOKENS", 1)
+    assert trainer.arguments(RECIPE, 0, tmp_path, "cpu", 100).gradient_checkpointing
+    again = sft.train(tiny_model, EXAMPLES, RECIPE, 7, tmp_path / "again", device="cpu")
+    assert again.weight_digest == result.weight_digest
+
+
 def test_full_fine_tuning_reaches_every_parameter(tiny_model, tmp_path):
     recipe = replace(RECIPE, method="full", steps=2)
     result = sft.train(tiny_model, EXAMPLES, recipe, 0, tmp_path / "full", device="cpu")
@@ -137,7 +148,7 @@ def test_learning_rate_follows_warm_up_then_cosine_to_its_floor(tiny_model, tmp_
     from harness.train import trainer
 
     recipe = TrainRecipe(steps=100, learning_rate=1.0, warmup_ratio=0.1, min_lr_ratio=0.2)
-    args = trainer.arguments(recipe, 0, tmp_path, "cpu")
+    args = trainer.arguments(recipe, 0, tmp_path, "cpu", 100)
     assert (args.adam_beta1, args.adam_beta2, args.weight_decay) == (0.9, 0.95, 0.1)
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=args.learning_rate)
     scheduler = get_scheduler(
