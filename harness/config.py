@@ -249,7 +249,7 @@ def _tasks(tree: dict[str, Any], scale: ScaleConfig) -> tuple[TaskRef, ...]:
                 samples_per_problem=pick("samples", scale.samples),
                 max_new_tokens=pick("max_new_tokens", scale.max_new_tokens),
                 limit=pick("limit", scale.limit),
-                path=os.path.expanduser(tree["path"]),
+                path=os.path.expanduser(tree["path"] or given.get("path") or ""),
                 profile=tree["profile"],
             )
         )

@@ -14,7 +14,11 @@ from typing import Any, Protocol
 
 
 class Outcome(enum.StrEnum):
-    """How a program ended. ``no_code`` is decided before execution; ``infra_error`` is our fault and never scored."""
+    """How a program ended. ``infra_error`` is our fault and never scored.
+
+    ``no_code`` and ``no_answer`` are decided before execution: nothing in the answer has the form that was asked for (a
+    program; a number, a value or a text).
+    """
 
     PASSED = "passed"
     WRONG_ANSWER = "wrong_answer"
@@ -26,6 +30,7 @@ class Outcome(enum.StrEnum):
     OUTPUT_LIMIT = "output_limit"
     PROCESS_LIMIT = "process_limit"
     NO_CODE = "no_code"
+    NO_ANSWER = "no_answer"
     COMPILE_ERROR = "compile_error"
     INFRA_ERROR = "infra_error"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.canonical import digest
 from harness.errors import BadInput, HarnessError, MissingCapability
-from harness.tasks.base import AnswerField, Problem, Task
+from harness.tasks.base import AnswerField, JudgesAnswers, Problem, Task
 from sandbox import Executor, Job, Outcome, Report, SandboxError, SandboxUnavailable
 
 MAX_INFRA_SHARE = 0.005
@@ -101,6 +101,11 @@ class _Grader:
         """One job a distinct program; keys of repeated programs are queued behind it."""
         for number, (key, problem, answer, form) in enumerate(items):
             self.total += 1
+            judged = self.task.judge(problem, answer, form) if isinstance(self.task, JudgesAnswers) else None
+            if judged is not None:
+                passed = judged.outcome is Outcome.PASSED
+                self.no_code.append(Verdict(key, judged.outcome, passed, 0.0, judged.detail, int(passed), 1))
+                continue
             program = self.task.program(problem, answer, form)
             if program.source is None:
                 self.no_code.append(Verdict(key, Outcome.NO_CODE, False, detail=program.reason))

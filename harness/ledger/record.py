@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 COUNT_COLUMNS = ("arm", "seed", "task", "problem", "stratum", "n", "passed", "no_code", "truncated", "infra", "tokens")
 
+FORMAT_FAILURES = ("no_code", "no_answer")
+"""Outcomes of answers without the form asked for. The column ``no_code`` counts both."""
+
 Row = dict[str, Any]
 
 
@@ -113,7 +116,7 @@ def count(verdicts: Iterable[Row]) -> list[Row]:
         cell["infra"] += infra
         cell["n"] += not infra
         cell["passed"] += bool(v["passed"]) and not infra
-        cell["no_code"] += v["outcome"] == "no_code"
+        cell["no_code"] += v["outcome"] in FORMAT_FAILURES
         cell["truncated"] += v["finish"] == "length"
         cell["tokens"] += v["tokens"]
     return list(cells.values())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from sandbox.api import Limits, Plan
+from sandbox.api import Limits, Outcome, Plan
 
 AnswerField = Literal["completion", "solution", "response"]
 """How a sample is given: continues the prompt, is a whole program, or is raw model text to extract code from."""
@@ -68,4 +68,21 @@ class Task(Protocol):
 
     def limits(self, problem: Problem) -> Limits:
         """The committed limits of this benchmark."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a task says of an answer that no program need be run for."""
+
+    outcome: Outcome
+    detail: str = ""
+
+
+@runtime_checkable
+class JudgesAnswers(Protocol):
+    """A task that settles some or all of its answers by reading them."""
+
+    def judge(self, problem: Problem, answer: str, form: AnswerField) -> Judgement | None:
+        """``no_answer`` where the answer has not the form asked for; ``None`` where a program must be run."""
         ...
