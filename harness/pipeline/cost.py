@@ -43,7 +43,7 @@ def estimate(plan: Plan) -> Cost:
             training += model.training.steps * model.training.batch_size * length
     entry = _throughput(plan)
     if entry is None:
-        known = "no measured throughput for this model, engine and device; docs/scaling.md will say how to add one"
+        known = "no measured throughput for this model and engine; add a line to harness/pipeline/throughput.yaml"
         return Cost(samples, generated, corpus, training, None, known)
     seconds = (generated + corpus) / entry["generate_tokens_per_second"] + training / entry["train_tokens_per_second"]
     return Cost(samples, generated, corpus, training, seconds, entry["basis"])
