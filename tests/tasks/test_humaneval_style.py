@@ -11,9 +11,7 @@ import pytest
 
 from harness.errors import BadInput, MissingCapability
 from harness.tasks.humaneval import LIMITS, N_PROBLEMS
-from harness.tasks.humaneval_style import INSTRUCTION
 from harness.tasks.registry import load_task
-from harness.train.pools import ANSWER_STYLE
 from sandbox.api import CheckScript
 
 ROW = {
@@ -66,9 +64,6 @@ class TestHumanEval:
             assert problem.prompt.strip() in message["content"]
             assert problem.tests.strip() not in message["content"]
             assert problem.canonical_solution.strip() not in message["content"]
-
-    def test_training_prompts_are_worded_differently(self) -> None:
-        assert not set(ANSWER_STYLE.split(". ")) & set(INSTRUCTION.split(". "))
 
     def test_limits_are_constants(self) -> None:
         task = load_task("humaneval")
