@@ -136,7 +136,8 @@ for pid in (1, os.getppid()):
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 for pid in (1, os.getppid()):
-    if libc.ptrace(16, pid, 0, 0) == 0 or libc.ptrace(0x4206, pid, 0, 0) == 0:
+    # PTRACE_SEIZE: unlike PTRACE_ATTACH it does not stop a supervisor that nothing protects.
+    if libc.ptrace(0x4206, pid, 0, 0) == 0:
         return 'breach'""", needs_root=True),
     attack("verdict", "reading memory with process_vm_readv", """
 import ctypes
@@ -178,6 +179,10 @@ if os.listdir("/tmp"):
     return 'breach'""", before=("import os\nos.makedirs('/tmp/a/b/c')\nopen('/tmp/a/b/c/f', 'w').write('x')\nos.symlink('/', '/tmp/a/root')\n"
                               "os.chmod('/tmp/a/b', 0)\nopen('/tmp/.hidden', 'w')\ndef attack():\n    return 'contained'\n",)),
     attack("next job", "a module planted for the next import", """
+import importlib, sys
+# As for a script started in the scratch folder; what the import system remembers of it may be older than the planting.
+sys.path.insert(0, '/tmp')
+importlib.invalidate_caches()
 try:
     import planted_module
     return 'breach'
