@@ -99,6 +99,7 @@ class Findings:
 
 
 Rule = Callable[[Findings], Decision]
+OverallRule = Callable[[Mapping[str, Findings]], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Ablation:
 
     ``settings`` is a frozen dataclass type with defaults; its fields are the keys of ``ablation.…`` overrides.
     ``arms`` and ``contrasts`` build the design from settings and context; ``decide`` maps findings to a decision.
-    ``outcomes`` says, before any run, what each status would mean.
+    ``outcomes`` says, before any run, what each status would mean. ``overall``, for questions about several tasks,
+    maps the findings of every task to one decision.
     """
 
     name: str
@@ -119,3 +121,4 @@ class Ablation:
     arms: Callable[[Any, Context], tuple[Arm, ...]]
     contrasts: Callable[[Any], tuple[Contrast, ...]]
     decide: Rule
+    overall: OverallRule | None = None

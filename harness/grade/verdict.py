@@ -103,8 +103,7 @@ class _Grader:
             self.total += 1
             judged = self.task.judge(problem, answer, form) if isinstance(self.task, JudgesAnswers) else None
             if judged is not None:
-                passed = judged.outcome is Outcome.PASSED
-                self.no_code.append(Verdict(key, judged.outcome, passed, 0.0, judged.detail, int(passed), 1))
+                self.no_code.append(Verdict(key, judged.outcome, judged.passed, 0.0, judged.detail))
                 continue
             program = self.task.program(problem, answer, form)
             if program.source is None:

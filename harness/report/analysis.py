@@ -22,6 +22,7 @@ ANALYSIS_SEED = 20260401
 """Seed of every resampling, fixed so that tables are the same bytes wherever they are rebuilt."""
 
 KS = (1, 5)
+_COLUMNS = {"format_failure": "no_code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def metric_matrix(rows: Sequence[Row], arm: str, metric: str) -> NDArray[np.floa
     """A metric of an arm as [seeds, problems]; problems in sorted order, seeds likewise.
 
     ``pass@k`` is the unbiased estimate (NaN where n < k); ``no_code``, ``truncated`` and ``tokens`` are means a sample.
+    ``format_failure`` is another name of ``no_code``: answers without the form asked for, be it a program or not.
     """
     mine = [r for r in rows if r["arm"] == arm]
     seeds = sorted({r["seed"] for r in mine})
@@ -115,16 +117,28 @@ def metric_matrix(rows: Sequence[Row], arm: str, metric: str) -> NDArray[np.floa
     if metric.startswith("pass@"):
         return np.asarray(pass_at_k(field("n"), field("passed"), int(metric.removeprefix("pass@"))), dtype=np.float64)
     total = field("n") + field("infra")
-    return np.asarray(field(metric) / total, dtype=np.float64)
+    return np.asarray(field(_COLUMNS.get(metric, metric)) / total, dtype=np.float64)
 
 
 def _analyse_task(record: Record, task: str, rows: list[Row]) -> TaskAnalysis:
     ablation = ablations.load(record.ablation)
     arms = tuple(_summarise(rows, a["name"]) for a in record.head["arms"])
     contrasts = tuple(_contrast(rows, Contrast(**c)) for c in record.head["contrasts"])
-    scores = {a.arm: e.estimate for a in arms if (e := a.pass_at[1]) is not None}
-    decision = ablation.decide(Findings({c.contrast.name: c.view() for c in contrasts}, scores))
+    decision = ablation.decide(_findings(arms, contrasts))
     return TaskAnalysis(task, arms, contrasts, decision)
+
+
+def overall_decision(record: Record, analyses: Sequence[TaskAnalysis]) -> Decision | None:
+    """One decision over all tasks, for ablations that have a rule for it and records of two tasks or more."""
+    rule = ablations.load(record.ablation).overall
+    if rule is None or len(analyses) < 2:
+        return None
+    return rule({t.task: _findings(t.arms, t.contrasts) for t in analyses})
+
+
+def _findings(arms: Sequence[ArmSummary], contrasts: Sequence[ContrastResult]) -> Findings:
+    scores = {a.arm: e.estimate for a in arms if (e := a.pass_at[1]) is not None}
+    return Findings({c.contrast.name: c.view() for c in contrasts}, scores)
 
 
 def _summarise(rows: list[Row], arm: str) -> ArmSummary:

@@ -9,7 +9,7 @@ UNDEFINED = "—"
 
 def is_rate(metric: str) -> bool:
     """Whether a metric is a share of samples or problems, shown in per cent; others keep their own unit."""
-    return metric.startswith("pass@") or metric in ("no_code", "truncated")
+    return metric.startswith("pass@") or metric in ("no_code", "format_failure", "truncated")
 
 
 def signed(value: float, digits: int = 1) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.ledger.record import Record
 from harness.ledger.standing import why_exploratory
-from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, TaskAnalysis, analyse
+from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, TaskAnalysis, analyse, overall_decision
 from harness.spec import Contrast
 from harness.stats import Estimate
 
@@ -25,8 +25,12 @@ def render_markdown(record: Record, level: int = 1, analysed: Analyse = analyse)
     lines = [f"{'#' * level} {title}", "", head["question"], ""]
     if head["evidence"] and (why := why_exploratory(record)):
         lines += [f"**Exploratory**: {why}. No claim rests on it.", ""]
-    for analysis, task in zip(analysed(record), head["tasks"], strict=True):
+    analyses = analysed(record)
+    for analysis, task in zip(analyses, head["tasks"], strict=True):
         lines += _task_section(analysis, task, head, level + 1)
+    together = overall_decision(record, analyses)
+    if together is not None:
+        lines += [f"**Verdict (all tasks): {together.status}** — {together.sentence}.", ""]
     lines += ["", *_notes(head)]
     return "\n".join(lines).rstrip("\n") + "\n"
 

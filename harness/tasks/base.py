@@ -78,6 +78,10 @@ class Judgement:
     outcome: Outcome
     detail: str = ""
 
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.PASSED
+
 
 @runtime_checkable
 class JudgesAnswers(Protocol):

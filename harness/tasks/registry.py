@@ -7,17 +7,31 @@ from collections.abc import Callable, Sequence
 from harness.errors import BadInput
 from harness.nearest import nearest
 from harness.tasks.base import Task
+from harness.tasks.cruxeval import load_cruxeval
+from harness.tasks.gsm8k import load_gsm8k
 from harness.tasks.humaneval import load_file, load_humaneval
+from harness.tasks.instructions import load_instructions
+from harness.tasks.shell import load_shell
 from harness.tasks.starter import load_starter
 
 _BUILT_IN: dict[str, Callable[[], Task]] = {
     "humaneval": load_humaneval,
+    "instructions": load_instructions,
+    "shell": load_shell,
     "starter": lambda: load_starter("starter"),
     "starter_dev": lambda: load_starter("starter_dev"),
 }
 
-_FROM_FILE: dict[str, Callable[[str, str], Task]] = {"mbpp": load_file}
-"""Tasks whose problems are in a file that the user names (``task.path=…``)."""
+_FROM_FILE: dict[str, Callable[[str, str], Task]] = {
+    "cruxeval_i": lambda name, path: load_cruxeval(name, "input", path),
+    "cruxeval_o": lambda name, path: load_cruxeval(name, "output", path),
+    "gsm8k": load_gsm8k,
+    "mbpp": load_file,
+}
+"""Tasks whose problems are in a file that the user names (``task.path=…`` or ``task.NAME.path=…``).
+
+Without a path, ``gsm8k`` and the two of CRUXEval come from the Hub at a pinned revision.
+"""
 
 
 def task_names() -> tuple[str, ...]:
