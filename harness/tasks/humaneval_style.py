@@ -93,7 +93,8 @@ def _problem(row: Mapping[str, Any], at: str) -> Problem:
             raise BadInput(f"{at}: no {field} (a problem needs {', '.join(FIELDS)})")
         if not isinstance(row[field], str):
             raise BadInput(f"{at}: {field} is not a string")
-    if not row["entry_point"].isidentifier():
+    entry_point = row["entry_point"].strip()  # two rows of MBPP in this form carry a space behind the name
+    if not entry_point.isidentifier():
         raise BadInput(f"{at}: entry_point {row['entry_point']!r} is no Python name")
     stratum = row.get("stratum", "")
     if not isinstance(stratum, str):
@@ -101,7 +102,7 @@ def _problem(row: Mapping[str, Any], at: str) -> Problem:
     return Problem(
         id=row["task_id"],
         prompt=row["prompt"],
-        entry_point=row["entry_point"],
+        entry_point=entry_point,
         tests=row["test"],
         canonical_solution=row["canonical_solution"],
         stratum=stratum,
