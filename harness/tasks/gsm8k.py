@@ -27,9 +27,10 @@ FORM_VERSION = 1
 SOURCE = HubSource("openai/gsm8k", "main", "test", "e53f048856ff4f594e959d75785d2c2d37b678ee", 1319)
 
 INSTRUCTION = (
-    "Solve this problem step by step. End with one line that holds only four hash signs and the final number, "
-    "like this: #### 42"
+    "Solve this problem step by step. End with one line that holds only four hash signs and the final number: "
+    "#### <number>"
 )
+"""No example number: a 135M model answered "#### 42" to problem after problem when 42 was the example."""
 
 _NUMBER = r"[-−]?[$€£]?\s*[-−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
 _MARKED = re.compile(
