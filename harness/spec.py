@@ -55,11 +55,6 @@ class Policy:
         """The ordinary one-stage policy."""
         return cls((Stage(temperature, top_k, top_p, min_p),))
 
-    @property
-    def greedy(self) -> bool:
-        """Whether some stage is greedy, so that every sample of a prompt is the same."""
-        return any(s.temperature == 0 for s in self.stages)
-
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:

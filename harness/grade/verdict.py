@@ -72,8 +72,8 @@ def grade_samples(
         again, grader.again = grader.again, {}
         for report in executor.run(again.values()):
             yield from grader.verdicts(report, last=True)
-    if grader.no_code:
-        yield from grader.no_code
+    if grader.settled:
+        yield from grader.settled
     if grader.infra > MAX_INFRA_SHARE * grader.total:
         raise TooManyInfraErrors(
             f"{grader.infra} of {grader.total} samples could not be executed (limit {MAX_INFRA_SHARE:.1%}); "
@@ -91,8 +91,7 @@ class _Grader:
         self.running: dict[str, Job] = {}
         self.again: dict[str, Job] = {}
         self.done: dict[str, Report] = {}
-        self.programs: dict[str, str] = {}
-        self.no_code: collections.deque[Verdict] = collections.deque()
+        self.settled: collections.deque[Verdict] = collections.deque()
         self.total = 0
         self.infra = 0
         self.first_reason = ""
@@ -103,16 +102,16 @@ class _Grader:
             self.total += 1
             judged = self.task.judge(problem, answer, form) if isinstance(self.task, JudgesAnswers) else None
             if judged is not None:
-                self.no_code.append(Verdict(key, judged.outcome, judged.passed, 0.0, judged.detail))
+                self.settled.append(Verdict(key, judged.outcome, judged.passed, 0.0, judged.detail))
                 continue
             program = self.task.program(problem, answer, form)
             if program.source is None:
-                self.no_code.append(Verdict(key, Outcome.NO_CODE, False, detail=program.reason))
+                self.settled.append(Verdict(key, Outcome.NO_CODE, False, detail=program.reason))
                 continue
             identity = program_digest(problem, program.source)
             name = identity if self.share else f"{identity}:{number}"
             if name in self.done:
-                self.no_code.append(_verdict(key, self.done[name], identity))
+                self.settled.append(_verdict(key, self.done[name], identity))
                 continue
             if name in self.waiting:
                 self.waiting[name].append(key)
@@ -137,8 +136,8 @@ class _Grader:
                 self.done[report.key] = replace(report, detail=report.detail[:120])
             for key in keys:
                 yield _verdict(key, report, identity)
-        while self.no_code:
-            yield self.no_code.popleft()
+        while self.settled:
+            yield self.settled.popleft()
 
 
 def program_digest(problem: Problem, source: str) -> str:

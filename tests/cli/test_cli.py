@@ -155,3 +155,16 @@ def test_an_interrupt_is_exit_130(monkeypatch, capsys):
     monkeypatch.setattr(command, "main", interrupt)
     assert main(["list"]) == 130
     assert "resumes" in capsys.readouterr().err
+
+
+def test_overrides_may_stand_on_both_sides_of_an_option(tmp_path, capsys):
+    assert main(["run", "ablation=matched_decoding", "--runs", str(tmp_path), "scale=smok"]) == 2
+    assert "did you mean 'smoke'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("extra", [["stray"], ["--typo=1"]])
+def test_what_is_no_override_is_still_refused(extra, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["tables", *extra])
+    assert stop.value.code == 2
+    assert extra[0] in capsys.readouterr().err
