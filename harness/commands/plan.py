@@ -38,20 +38,20 @@ def main(arguments: argparse.Namespace) -> int:
 def detectable(loaded: Any, plan: Any, results: Any) -> dict[str, Any]:
     """The smallest effect on pass@1 this task's design detects with 80 % power at two-sided 5 %.
 
-    The spread of per-problem differences comes from the newest committed record of the same ablation, model and task;
-    without one, three assumed values span what code benchmarks show.
+    Where a committed record has the same ablation, model and task, it is that record's own smallest effect, scaled by
+    the square root of the numbers of problems; without one, three assumed spreads of per-problem differences span what
+    code benchmarks show.
     """
-    from harness.report.analysis import observed_spread
+    from harness.report.analysis import observed_effect
     from harness.stats import minimum_detectable_effect
 
     n = len(loaded.problems)
-    seen = observed_spread(results, plan.ablation.name, plan.config.model.name, loaded.ref.name)
-    spreads = {"committed record": seen} if seen else {f"assumed SD {sd:.2f}": sd for sd in (0.20, 0.25, 0.30)}
-    return {
-        "task": loaded.ref.name,
-        "problems": n,
-        "effects": {basis: minimum_detectable_effect(sd, n) for basis, sd in spreads.items()},
-    }
+    seen = observed_effect(results, plan.ablation.name, plan.config.model.name, loaded.ref.name)
+    if seen is not None:
+        effects = {f"committed record of {seen[1]} problems": seen[0] * (seen[1] / n) ** 0.5}
+    else:
+        effects = {f"assumed SD {sd:.2f}": minimum_detectable_effect(sd, n) for sd in (0.20, 0.25, 0.30)}
+    return {"task": loaded.ref.name, "problems": n, "effects": effects}
 
 
 def render(document: dict[str, Any]) -> str:

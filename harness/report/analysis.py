@@ -205,24 +205,27 @@ def _contrast_json(c: ContrastResult) -> dict[str, Any]:
     }
 
 
-def observed_spread(results: Path, ablation: str, model: str, task: str) -> float | None:
-    """SD over problems of the first contrast's differences in the newest committed record of this design, if any."""
+def observed_effect(results: Path, ablation: str, model: str, task: str) -> tuple[float, int] | None:
+    """What the newest committed record of this design could detect: the first contrast's smallest effect, and its N.
+
+    ``None`` without such a record, or where the arms were identical. It is the table's own number, so that a plan and a
+    table agree, also where too few problems differ for anything but a conservative test.
+    """
     from harness.ledger.standing import standing_records
 
-    records = standing_records(results)
     matching = [
         r
-        for r in records
+        for r in standing_records(results)
         if r.ablation == ablation
         and r.head["config"]["model"]["name"] == model
         and r.head["evidence"]
+        and r.head["contrasts"]
         and any(t["name"] == task for t in r.head["tasks"])
     ]
     if not matching:
         return None
     record = max(matching, key=lambda r: int(r.head["finished"]))
     rows = [r for r in record.counts() if r["task"] == task]
-    first = Contrast(**record.head["contrasts"][0])
-    a, b = (metric_matrix(rows, arm, first.metric).mean(axis=0) for arm in (first.treatment, first.control))
-    spread = float(np.nanstd(a - b, ddof=1))
-    return spread if spread > 0 else None
+    result = _contrast(rows, Contrast(**record.head["contrasts"][0])).result
+    effect = result.minimum_detectable_effect
+    return (effect, result.n_problems) if np.isfinite(effect) and effect > 0 else None

@@ -168,3 +168,32 @@ def test_what_is_no_override_is_still_refused(extra, capsys):
         main(["tables", *extra])
     assert stop.value.code == 2
     assert extra[0] in capsys.readouterr().err
+
+
+def test_a_plan_and_the_table_of_the_same_design_name_the_same_detectable_effect():
+    import csv
+    from pathlib import Path
+
+    results = Path(__file__).parents[2] / "results"
+    overrides = ["ablation=matched_decoding", "task=[starter,humaneval]"]
+    document = json.loads(cli("plan", *overrides, f"--results={results}", "--json").stdout)
+    with (results / "tables" / "matched_decoding.contrasts.csv").open() as stream:
+        first: dict[str, float] = {}
+        for row in csv.DictReader(stream):
+            first.setdefault(row["task"], float(row["minimum_detectable_effect"]))
+    for entry in document["minimum_detectable_effect"]:
+        assert list(entry["effects"].values()) == [pytest.approx(first[entry["task"]], rel=1e-4)]
+
+
+def test_a_plan_without_a_record_assumes_spreads_and_more_problems_see_more(tmp_path):
+    documents = [
+        json.loads(
+            cli(
+                "plan", "ablation=matched_decoding", f"task.starter.limit={n}", f"--results={tmp_path}", "--json"
+            ).stdout
+        )
+        for n in (30, 120)
+    ]
+    few, many = (d["minimum_detectable_effect"][0]["effects"] for d in documents)
+    assert len(few) == 3
+    assert all(many[name] == pytest.approx(few[name] / 2, rel=0.05) for name in few)
