@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, DistilledModel, Policy, TrainRecipe
+from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, Derived, DistilledModel, Measurement, Policy, TrainRecipe
 
 Status = Literal["supported", "refuted", "equivalent", "inconclusive", "untested"]
 
@@ -98,8 +98,28 @@ class Findings:
     pass_at_1: Mapping[str, float]
 
 
+def no_derived(settings: Any) -> tuple[Derived, ...]:
+    """Most ablations have none."""
+    return ()
+
+
+def no_measurement(settings: Any, context: Context) -> Measurement | None:
+    """Most ablations need none."""
+    return None
+
+
 Rule = Callable[[Findings], Decision]
-OverallRule = Callable[[Mapping[str, Findings]], Decision]
+Overalldef no_derived(settings: Any) -> tuple[Derived, ...]:
+    """Most ablations have none."""
+    return ()
+
+
+def no_measurement(settings: Any, context: Context) -> Measurement | None:
+    """Most ablations need none."""
+    return None
+
+
+Rule = Callable[[Mapping[str, Findings]], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +129,8 @@ class Ablation:
     ``settings`` is a frozen dataclass type with defaults; its fields are the keys of ``ablation.…`` overrides.
     ``arms`` and ``contrasts`` build the design from settings and context; ``decide`` maps findings to a decision.
     ``outcomes`` says, before any run, what each status would mean. ``overall``, for questions about several tasks,
-    maps the findings of every task to one decision.
+    maps the findings of every task to one decision. ``derived`` names arms worked out from others' results, which
+    contrasts may name like any arm; ``measurement`` asks for teacher-forced passes, whose metrics contrasts may name.
     """
 
     name: str
@@ -122,3 +143,5 @@ class Ablation:
     contrasts: Callable[[Any], tuple[Contrast, ...]]
     decide: Rule
     overall: OverallRule | None = None
+    derived: Callable[[Any], tuple[Derived, ...]] = no_derived
+    measurement: Callable[[Any, Context], Measurement | None] = no_measurement

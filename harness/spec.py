@@ -165,11 +165,91 @@ class Contrast:
     test: Literal["superiority", "equivalence", "noninferiority"] = "superiority"
     margin: float = 0.0
     family: Literal["confirmatory", "exploratory"] = "confirmatory"
+    strata: Literal["", "rate", "label", "date"] = field(default="", metadata=LATER)
 
     @property
     def name(self) -> str:
         sign = {"superiority": ">", "equivalence": "≈", "noninferiority": "≥"}[self.test]
-        return f"{self.treatment} {sign} {self.control} [{self.metric}]"
+        within = f"; {STRATA[self.strata]}" if self.strata else ""
+        return f"{self.treatment} {sign} {self.control} [{self.metric}{within}]"
+
+
+STRATA = {"rate": "hard − easy", "label": "hardest − easiest label", "date": "later − earlier"}
+"""What a contrast between strata subtracts, by :attr:`Contrast.strata`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A derived arm: the weighted sum of other arms' per-problem values. Needs no samples of its own.
+
+    The linear trend over rounds 0…R is the contrast of two of them (:func:`trend`).
+    """
+
+    name: str
+    weights: tuple[tuple[str, float], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A derived arm: the best of several settings, chosen by mean pass@1.
+
+    ``by`` says on which problems it is chosen: ``test`` on those it is then scored on (the paper's way; optimistic),
+    ``crossfit`` on the folds it is not scored on, ``heldout`` on the task named ``heldout``, which it is not scored on.
+    Ties go to the first candidate.
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    by: Literal["test", "crossfit", "heldout"]
+    heldout: str = ""
+    note: str = ""
+
+
+Derived: TypeAlias = Mixture | Selection
+
+
+def trend(name: str, arms: tuple[str, ...]) -> tuple[Mixture, Mixture]:
+    """Two derived arms, ``NAME, late`` and ``NAME, early``, whose difference is the least-squares trend over ``arms``.
+
+    The difference is the slope times the span a straight line would need to have the same contrast: with weights
+    w_i = i − mean(i), it is Σ w_i·y_i / Σ max(w_i, 0). For two or three arms that is last minus first.
+
+    Raises:
+        BadInput: for fewer than two arms.
+    """
+    if len(arms) < 2:
+        raise BadInput(f"{name}: a trend needs at least two arms")
+    middle = (len(arms) - 1) / 2
+    offsets = [i - middle for i in range(len(arms))]
+    half = sum(w for w in offsets if w > 0)
+    late = tuple((arm, w / half) for arm, w in zip(arms, offsets, strict=True) if w > 0)
+    early = tuple((arm, -w / half) for arm, w in zip(arms, offsets, strict=True) if w < 0)
+    note = "linear trend weights"
+    return Mixture(f"{name}, late", late, note), Mixture(f"{name}, early", early, note)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Teacher-forced passes over the same token sequences, and counts over samples' texts, for each arm named.
+
+    Args:
+        arms: whose next-token distributions are measured, each at the temperature of its policy's last stage and without
+            truncation (so that a tempered base is a rival to be told apart from a trained student).
+        contexts: where the sequences come from: names of arms (their samples) or ``reference`` (reference solutions).
+        reference: the arm whose distribution defines the kept set and from which KL is taken.
+        kept: the stage that defines the kept set S, applied to the reference model: SSD's training-time truncation.
+        predicted: a policy of the reference arm's model whose per-token distribution is what the theory predicts of a
+            student (compared by total variation); none by default.
+        branch_thresholds: how many distinct next tokens at a shared prefix make a position a fork, swept.
+    """
+
+    arms: tuple[str, ...]
+    contexts: tuple[str, ...]
+    reference: str
+    kept: Stage
+    predicted: Policy | None = None
+    branch_thresholds: tuple[int, ...] = (2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
