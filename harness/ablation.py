@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from harness.spec import Arm, BaseModel, Contrast, CorpusRecipe, Derived, DistilledModel, Measurement, Policy, TrainRecipe
+from harness.spec import (
+    Arm,
+    BaseModel,
+    Contrast,
+    CorpusRecipe,
+    Derived,
+    DistilledModel,
+    Measurement,
+    Policy,
+    TrainRecipe,
+)
 
 Status = Literal["supported", "refuted", "equivalent", "inconclusive", "untested"]
 
@@ -109,17 +119,7 @@ def no_measurement(settings: Any, context: Context) -> Measurement | None:
 
 
 Rule = Callable[[Findings], Decision]
-Overalldef no_derived(settings: Any) -> tuple[Derived, ...]:
-    """Most ablations have none."""
-    return ()
-
-
-def no_measurement(settings: Any, context: Context) -> Measurement | None:
-    """Most ablations need none."""
-    return None
-
-
-Rule = Callable[[Mapping[str, Findings]], Decision]
+OverallRule = Callable[[Mapping[str, Findings]], Decision]
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,8 +234,8 @@ class Measurement:
     """Teacher-forced passes over the same token sequences, and counts over samples' texts, for each arm named.
 
     Args:
-        arms: whose next-token distributions are measured, each at the temperature of its policy's last stage and without
-            truncation (so that a tempered base is a rival to be told apart from a trained student).
+        arms: whose next-token distributions are measured, each at the temperature of its policy's last stage and
+            without truncation (so that a tempered base is a rival to be told apart from a trained student).
         contexts: where the sequences come from: names of arms (their samples) or ``reference`` (reference solutions).
         reference: the arm whose distribution defines the kept set and from which KL is taken.
         kept: the stage that defines the kept set S, applied to the reference model: SSD's training-time truncation.
