@@ -6,7 +6,8 @@ Nothing here computes results. A noun describes *what* is wanted, completely eno
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
 from harness.canonical import LATER
@@ -17,13 +18,16 @@ from harness.errors import BadInput
 class Stage:
     """One pass of temperature → min-p → top-k → top-p over next-token logits (vLLM's order), renormalised.
 
-    ``temperature`` 0 is greedy. ``top_k`` 0 and ``top_p`` 1 and ``min_p`` 0 switch a filter off.
+    ``temperature`` 0 is greedy. ``top_k`` 0 and ``top_p`` 1 and ``min_p`` 0 switch a filter off. ``entropy_theta`` θ
+    above 0 makes the temperature adapt to each token: ``temperature`` · 0.8^(θ/H), H the entropy in nats of the
+    distribution that enters the stage (Zhang et al. 2024, arXiv:2403.14541); 0 leaves it fixed.
     """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    entropy_theta: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         if not self.temperature >= 0:
@@ -34,6 +38,10 @@ class Stage:
             raise BadInput(f"top_k={self.top_k}: must be 0 (off) or above")
         if not 0 <= self.min_p < 1:
             raise BadInput(f"min_p={self.min_p}: must be from 0 (off) to below 1")
+        if not 0 <= self.entropy_theta < math.inf:
+            raise BadInput(f"entropy_theta={self.entropy_theta}: must be 0 (fixed temperature) or above")
+        if self.entropy_theta and not self.temperature:
+            raise BadInput(f"entropy_theta={self.entropy_theta}: nothing adapts at temperature=0 (greedy)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +59,16 @@ class Policy:
             raise BadInput("a decoding policy needs at least one stage")
 
     @classmethod
-    def single(cls, temperature: float, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Policy:
+    def single(
+        cls,
+        temperature: float,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        entropy_theta: float = 0.0,
+    ) -> Policy:
         """The ordinary one-stage policy."""
-        return cls((Stage(temperature, top_k, top_p, min_p),))
+        return cls((Stage(temperature, top_k, top_p, min_p, entropy_theta),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,8 @@ class CorpusRecipe:
     """What is sampled from the frozen parent, from which prompts, and what of it is kept.
 
     ``filters`` are names from :mod:`harness.train.corpus`; the paper drops only ``empty`` and ``stub`` (single-line)
-    responses. ``transforms`` name deliberate damage for control arms (none for SSD).
+    responses. ``transforms`` name deliberate damage for control arms (none for SSD). Where nothing is kept, the model
+    made from it is the one it would have started from, and records say so.
     """
 
     pool: str
@@ -85,7 +101,11 @@ class CorpusRecipe:
 
 @dataclass(frozen=True, slots=True)
 class TrainRecipe:
-    """Supervised fine-tuning: token-level cross-entropy on response tokens only (Eq. 2 of the paper).
+    """Supervised fine-tuning on response tokens only.
+
+    ``objective`` is what is minimised, as a mean over response positions: ``cross_entropy`` with the response's own
+    tokens (Eq. 2 of the paper), or ``entropy``, the Shannon entropy of the model's next-token distribution, which looks
+    at no token (Grandvalet & Bengio 2004; Agarwal et al. 2025, arXiv:2505.15134): sharpening and nothing else.
 
     Defaults follow the paper's C.1 where it states a value (AdamW betas, weight decay, cosine to ``min_lr_ratio``).
     ``steps`` are optimiser steps over batches of ``batch_size`` sequences.
@@ -106,6 +126,7 @@ class TrainRecipe:
     lora_alpha: int = 64
     lora_dropout: float = 0.0
     dtype: Literal["float32", "bfloat16"] = "float32"
+    objective: Literal["cross_entropy", "entropy"] = field(default="cross_entropy", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +159,22 @@ class InterpolatedModel:
             raise BadInput(f"weight={self.weight}: must be from 0 (the first model) to 1 (the second)")
 
 
-Model: TypeAlias = BaseModel | DistilledModel | InterpolatedModel
+@dataclass(frozen=True, slots=True)
+class ScaledModel:
+    """The parent with every logit multiplied by one positive number, fitted to what is kept of a corpus.
+
+    The number minimises the corpus's mean token-level cross-entropy, the loss of SSD itself, so this is the best that a
+    single temperature baked into the weights can do by SSD's own measure. ``corpus``, ``seed`` and ``round`` are those
+    of the distilled model it is compared with, whose samples it then shares.
+    """
+
+    parent: Model
+    corpus: CorpusRecipe
+    seed: int
+    round: int = 1
+
+
+Model: TypeAlias = BaseModel | DistilledModel | InterpolatedModel | ScaledModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +208,11 @@ class Contrast:
         sign = {"superiority": ">", "equivalence": "≈", "noninferiority": "≥"}[self.test]
         within = f"; {STRATA[self.strata]}" if self.strata else ""
         return f"{self.treatment} {sign} {self.control} [{self.metric}{within}]"
+
+    def row(self) -> dict[str, str | float]:
+        """Its fields as a record holds them: one that came later is left out while it has its default."""
+        every = {f.name: (getattr(self, f.name), f) for f in fields(self)}
+        return {k: v for k, (v, f) in every.items() if not (f.metadata.get("later") and v == f.default)}
 
 
 STRATA = {"rate": "hard − easy", "label": "hardest − easiest label", "date": "later − earlier"}
