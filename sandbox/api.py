@@ -37,13 +37,17 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one job. CPU time decides; wall time is a backstop of at least ten times as much."""
+    """Limits of one job. CPU time decides; wall time is a backstop of at least ten times as much.
+
+    The times hold for each call or input of a plan, or (``whole_program``) once for all of them together.
+    """
 
     cpu_seconds: float = 5.0
     wall_seconds: float = 50.0
     memory_bytes: int = 512 * 2**20
     output_bytes: int = 2**20
     processes: int = 16
+    whole_program: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,8 +199,15 @@ class Session:
     def start_candidate(self, header: dict[str, Any], items: list[bytes], **options: Any) -> None:
         """Queue the candidate's process."""
         message = frames.pack({"source": self.job.source, **header}, items)
-        self.candidate = Run(self, "candidate", self.job.limits, message, **options)
+        self.candidate = Run(self, "candidate", self.left(), message, **options)
         self.pool.submit(self.candidate)
+
+    def left(self) -> Limits:
+        """The limits of the next process: of one budget for the whole program, what is left of it."""
+        limits = self.job.limits
+        if not limits.whole_program:
+            return limits
+        return replace(limits, cpu_seconds=limits.cpu_seconds - self.cpu, wall_seconds=limits.wall_seconds - self.wall)
 
     def start_oracle(self, header: dict[str, Any], items: list[bytes], **options: Any) -> None:
         """Queue the oracle's process."""
@@ -361,7 +368,8 @@ class Session:
             return
         items = [codec.dumps(("", call.args, {})) for call in plan.calls]
         header = {"mode": "calls", "entry": plan.entry_point, "keep": False}
-        self.start_candidate(header, items, tests=len(items), on_exit=self.calls_over)
+        tests = 1 if self.job.limits.whole_program else len(items)
+        self.start_candidate(header, items, tests=tests, on_exit=self.calls_over)
 
     def calls_over(self, run: Run, info: dict[str, Any]) -> None:
         """Compare what came back."""
@@ -404,6 +412,11 @@ class Session:
         """One case: a process of its own."""
         if not plan.cases:
             self.finish(Outcome.INFRA_ERROR, "a plan without cases decides nothing")
+            return
+        left = self.left()
+        if left.cpu_seconds <= 0 or left.wall_seconds <= 0:
+            outcome = Outcome.CPU_TIMEOUT if left.cpu_seconds <= 0 else Outcome.WALL_TIMEOUT
+            self.finish(outcome, "one budget for all cases", self.case, len(plan.cases))
             return
         text = plan.cases[self.case][0].encode("utf-8", "surrogatepass")
         self.start_candidate({"mode": "program"}, [text], capture=True, on_exit=self.case_over)

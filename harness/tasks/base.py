@@ -17,7 +17,8 @@ class Problem:
     """One prompt with its tests.
 
     ``prompt`` is what the benchmark publishes (for HumanEval: signature and docstring). ``tests`` is in the form its
-    task understands and never leaves the grading side. ``stratum`` is the benchmark's own difficulty label, if any.
+    task understands and never leaves the grading side. ``stratum`` is the benchmark's own difficulty label, if any;
+    ``date`` is the day it was first published (``2025-02-08``), where the benchmark says so.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Problem:
     canonical_solution: str = ""
     stratum: str = ""
     meta: tuple[tuple[str, str], ...] = field(default=())
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,3 +152,25 @@ def test_a_caller_that_stops_asking_leaves_a_usable_executor(executor: PoolExecu
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert len(list(executor.run(jobs))) == 30
+
+
+BUSY = "import time\ndef busy(x):\n    end = time.process_time() + x\n    while time.process_time() < end: pass\n"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_cpu_limit_holds_for_each_test_or_once_for_all_of_them(executor: PoolExecutor, whole: bool) -> None:
+    """Three tests of 0.4 s under a limit of 0.9 s: each fits, all together do not."""
+    limits = Limits(cpu_seconds=0.9, wall_seconds=60.0, whole_program=whole)
+    calls = Calls("busy", tuple(Call((0.4,), None) for _ in range(3)))
+    program = StdinTests(tuple(("0.4", "done") for _ in range(3)))
+    jobs = [
+        Job("calls", BUSY, calls, limits),
+        Job("program", BUSY + "busy(float(input()))\nprint('done')\n", program, limits),
+    ]
+    outcomes = {r.key: r.outcome for r in executor.run(jobs)}
+    assert set(outcomes.values()) == ({Outcome.CPU_TIMEOUT} if whole else {Outcome.PASSED})
+    # One long test fits a budget that is made for all of them.
+    long = Calls("busy", (Call((0.6,), None), Call((0.0,), None)))
+    limits = Limits(cpu_seconds=0.9 if whole else 0.45, wall_seconds=60.0, whole_program=whole)
+    (report,) = executor.run([Job("long", BUSY, long, limits)])
+    assert report.passed is whole
