@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.generate import noise
-from harness.generate.policy import apply_stage, is_greedy
+from harness.generate.policy import apply_stage, is_greedy, temperatures
 from harness.spec import Policy, Stage
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def sample(logits: Tensor, policy: Policy, seeds: Tensor | None) -> Tensor:
         return scores.argmax(dim=-1)
     if seeds is None:
         raise ValueError("sampling needs one noise seed a row")
-    stages = fold(policy.stages)
+    scores, stages = begin(scores, policy.stages)
     if not filters(stages[0]):
         return race(scores / stages[0].temperature, seeds)
     kept, ids, settled = candidates(scores, stages)
@@ -74,13 +74,38 @@ def filters(stage: Stage) -> bool:
 
 
 def fold(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """The same law in fewer stages: one without filters only multiplies the temperature of the next."""
+    """The same law in fewer stages: one without filters only multiplies the temperature of the next.
+
+    Not where either adapts to its input's entropy: its temperature is not known before there is a distribution.
+    """
     folded: list[Stage] = []
     for stage in stages:
-        if folded and not filters(folded[-1]):
+        if folded and not filters(folded[-1]) and not folded[-1].entropy_theta and not stage.entropy_theta:
             stage = replace(stage, temperature=folded.pop().temperature * stage.temperature)
         folded.append(stage)
     return tuple(folded)
+
+
+def begin(scores: Tensor, stages: tuple[Stage, ...]) -> tuple[Tensor, tuple[Stage, ...]]:
+    """Do the part of a policy that needs the whole vocabulary before any filter: adaptive temperatures at its start.
+
+    Args:
+        scores: float32 ``[rows, vocabulary]``.
+        stages: a policy's.
+
+    Returns:
+        Scores and the stages that remain for them. The first of these has a fixed temperature, and a filter unless it
+        is the only one.
+    """
+    first, *rest = fold(stages)
+    while True:
+        if first.entropy_theta:
+            scores = scores / temperatures(scores, first)
+            first = replace(first, temperature=1.0, entropy_theta=0.0)
+        if filters(first) or not rest:
+            return scores, (first, *rest)
+        scores = scores / first.temperature
+        first, *rest = rest
 
 
 def candidates(scores: Tensor, stages: tuple[Stage, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,7 +113,7 @@ def candidates(scores: Tensor, stages: tuple[Stage, ...]) -> tuple[Tensor, Tenso
 
     Args:
         scores: float32 ``[rows, vocabulary]``.
-        stages: the first of which has a filter.
+        stages: the first of which has a filter and a fixed temperature (:func:`begin`).
 
     Returns:
         ``(kept, ids, settled)``: float32 ``[rows, m]`` scores with removed tokens at −∞ (not normalised), int64

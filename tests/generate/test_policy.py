@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from transformers import (
     MinPLogitsWarper,
     TemperatureLogitsWarper,
@@ -103,6 +104,52 @@ def test_min_p_comes_before_top_k_and_after_temperature():
     torch.testing.assert_close(law, torch.tensor([[2 / 3, 1 / 3, 0.0, 0.0]]))
 
 
+@pytest.mark.parametrize(("n", "theta", "t0"), [(2, 0.1, 1.0), (8, 1.5, 0.7), (1000, 0.5, 2.0)])
+def test_adaptive_temperature_of_a_uniform_law_is_the_papers_formula(n, theta, t0):
+    # Equal logits have entropy ln n exactly; 0.8 is the constant of arXiv:2403.14541. A constant added to every logit
+    # changes nothing, and neither do removed tokens.
+    expected = t0 * 0.8 ** (theta / math.log(n))
+    logits = torch.full((1, n + 3), 5.0)
+    logits[:, n:] = -math.inf
+    assert float(policy.temperatures(logits, Stage(t0, entropy_theta=theta))) == pytest.approx(expected, rel=1e-5)
+
+
+@given(seed=st.integers(0, 10**6), theta=st.floats(0.01, 3), spread=st.sampled_from([0.1, 1.0, 4.0]))
+@SETTINGS
+def test_adaptive_law_is_tempering_by_the_entropy_scipy_finds(seed, theta, spread):
+    logits = random_logits(seed, 60, spread)
+    entropies = stats.entropy(logits.double().softmax(dim=-1).numpy(), axis=-1)
+    adapted = torch.tensor(1.3 * 0.8 ** (theta / entropies))[:, None]
+    assert (adapted < 1.3).all()
+    adapted = adapted.clamp(min=1e-5)  # below it a temperature means arg-max
+    law = policy.log_probabilities(logits, Policy.single(1.3, entropy_theta=theta))
+    expected = torch.softmax(logits.double() / adapted, dim=-1)
+    torch.testing.assert_close(law.double().exp(), expected, rtol=0, atol=2e-3)
+
+
+def test_adaptive_temperature_is_higher_where_the_model_is_less_sure():
+    # A lock of 0.99 and a fork of four equal tokens: H = 0.0560 (binary entropy at 0.99, two tokens) and ln 4.
+    lock = torch.log(torch.tensor([[0.99, 0.01, 1e-30, 1e-30]]))
+    fork = torch.zeros(1, 4)
+    found = policy.temperatures(torch.cat([lock, fork]), Stage(1.0, entropy_theta=0.5))[:, 0].tolist()
+    assert found == pytest.approx([0.8 ** (0.5 / 0.0560015), 0.8 ** (0.5 / math.log(4))], rel=1e-4)
+
+
+def test_without_any_entropy_the_adaptive_temperature_means_arg_max():
+    logits = torch.tensor([[0.0, 500.0, 1.0]])
+    adaptive = Policy.single(1.0, entropy_theta=1.0)
+    assert policy.log_probabilities(logits, adaptive).exp().tolist() == [[0, 1, 0]]
+    assert sample(logits, adaptive, torch.tensor([7])).tolist() == [1]
+
+
+def test_a_later_stage_adapts_to_what_the_stage_before_left():
+    # Top-k 2 leaves two equal tokens of five, with entropy ln 2 whatever was removed.
+    logits = torch.log(torch.tensor([[4.0, 4, 2, 1, 1]]))
+    first = policy.apply_stage(logits, Stage(1.0, top_k=2))
+    found = float(policy.temperatures(first, Stage(1.0, entropy_theta=0.7)))
+    assert found == pytest.approx(0.8 ** (0.7 / math.log(2)))
+
+
 @pytest.mark.parametrize("decoding", [Policy.single(0.0), Policy((Stage(1.5, 20), Stage(0.0))), Policy.single(1e-6)])
 def test_zero_temperature_is_arg_max(decoding):
     logits = torch.tensor([[1.0, 3, 2, 3], [5, 0, 0, 0]])
@@ -110,8 +157,16 @@ def test_zero_temperature_is_arg_max(decoding):
     assert policy.log_probabilities(logits, decoding).exp().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -0.1}, {"top_p": 1.2}, {"top_p": 0.0}, {"top_k": -1}, {"min_p": 1.0}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"temperature": -0.1}, {"top_p": 1.2}, {"top_p": 0.0}, {"top_k": -1}, {"min_p": 1.0}, {"entropy_theta": -0.1}],
+)
 def test_impossible_stages_are_refused_by_name(bad):
     (key,) = bad
     with pytest.raises(BadInput, match=key):
         Stage(**bad)
+
+
+def test_adapting_greedy_decoding_is_refused():
+    with pytest.raises(BadInput, match="entropy_theta"):
+        Stage(0.0, entropy_theta=0.5)

@@ -23,6 +23,7 @@ STAGES = st.builds(
     top_k=st.sampled_from([0, 0, 1, 2, 5, 20, 100]),
     top_p=st.sampled_from([1.0, 1.0, 0.999, 0.95, 0.8, 0.5, 1e-6]),
     min_p=st.sampled_from([0.0, 0.0, 0.01, 0.2, 0.9]),
+    entropy_theta=st.sampled_from([0.0, 0.0, 0.3, 1.5]),
 )
 POLICIES = st.builds(Policy, st.lists(STAGES, min_size=1, max_size=3).map(tuple))
 
@@ -58,10 +59,11 @@ def test_shortcuts_draw_what_the_definition_draws(decoding, seed, vocabulary, sp
 def near_border(logits: torch.Tensor, decoding: Policy) -> bool:
     scores = logits.double()
     for stage in decoding.stages:
-        probs = (scores / stage.temperature).softmax(dim=-1)
+        scores = scores / policy.temperatures(scores, stage)
+        probs = scores.softmax(dim=-1)
         if stage.min_p and ((probs / probs.amax() / stage.min_p - 1).abs() < 1e-5).any():
             return True
-        scores = policy.apply_stage(scores, Stage(stage.temperature, stage.top_k, 1.0, stage.min_p))
+        scores = policy.apply_stage(scores, Stage(1.0, stage.top_k, 1.0, stage.min_p))
         cumulative = scores.softmax(dim=-1).sort(dim=-1).values.cumsum(dim=-1)
         if stage.top_p < 1 and ((cumulative - (1 - stage.top_p)).abs() < 1e-6).any():
             return True
@@ -106,6 +108,9 @@ def test_stages_without_filters_fold_into_the_next():
     assert fold((Stage(2.0), Stage(0.5, 20), Stage(3.0))) == (Stage(1.0, 20), Stage(3.0))
     assert fold((Stage(2.0), Stage(0.25))) == (Stage(0.5),)
     assert fold((Stage(1.0, 5), Stage(2.0, 3))) == (Stage(1.0, 5), Stage(2.0, 3))
+    adaptive = Stage(2.0, entropy_theta=0.5)
+    assert fold((adaptive, Stage(0.5, 20))) == (adaptive, Stage(0.5, 20))
+    assert fold((Stage(0.5), adaptive)) == (Stage(0.5), adaptive)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +122,8 @@ def test_stages_without_filters_fold_into_the_next():
         Policy.single(1.2, min_p=0.05),
         Policy((Stage(1.6, 20, 0.8), Stage(1.1, 20, 0.8))),
         Policy((Stage(1.6), Stage(0.8, 0, 0.95))),
+        Policy.single(1.0, 20, 0.95, entropy_theta=0.5),
+        Policy((Stage(1.2, entropy_theta=0.3), Stage(0.9, entropy_theta=0.2))),
     ],
     ids=str,
 )
