@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.claims.catalogue import Claim, ContrastTest, Test, VerdictTest
-from harness.ledger.record import Record, Row
+from harness.ledger.record import Record
 from harness.ledger.standing import confirmatory
 from harness.spec import Contrast
 
 if TYPE_CHECKING:
     from harness.ablation import Status
     from harness.report.analysis import Analyse, TaskAnalysis
+    from harness.report.values import Values
     from harness.stats import PairedContrast
 
 
@@ -107,7 +108,7 @@ class _Evidence:
         self.analysed = analysed
         self.model = str(record.head["config"]["model"]["name"])
         self.tasks = [str(t["name"]) for t in record.head["tasks"]]
-        self._rows: list[Row] | None = None
+        self._values: dict[str, Values] = {}
         self._verdicts: dict[str, TaskAnalysis] | None = None
         self._contrasts: dict[tuple[str, str, Contrast], PairedContrast | None] = {}
 
@@ -125,11 +126,15 @@ class _Evidence:
 
     def designed(self, contrast: Contrast) -> bool:
         """Whether the run's own design has the contrast as confirmatory."""
-        return contrast in [Contrast(**c) for c in self.record.head["contrasts"]]
+        from harness.report.values import contrasts_of
+
+        return contrast in contrasts_of(self.record)
 
     def equivalent(self, task: str, stratum: str, contrast: Contrast) -> bool:
         """Whether the design has an equivalence contrast of the same arms and metric that holds."""
-        for c in [Contrast(**c) for c in self.record.head["contrasts"]]:
+        from harness.report.values import contrasts_of
+
+        for c in contrasts_of(self.record):
             same = (c.treatment, c.control, c.metric) == (contrast.treatment, contrast.control, contrast.metric)
             if same and c.test == "equivalence":
                 result = self.contrast(task, stratum, c)
@@ -139,20 +144,24 @@ class _Evidence:
     def _compute(self, task: str, stratum: str, contrast: Contrast) -> PairedContrast | None:
         import numpy as np
 
-        from harness.report.analysis import ANALYSIS_SEED, metric_matrix
-        from harness.stats import paired_contrast
+        from harness.report.values import UndefinedHere, Values
 
-        if self._rows is None:
-            self._rows = self.record.counts()
-        rows = [r for r in self._rows if r["task"] == task and (not stratum or r["stratum"] == stratum)]
-        if not {contrast.treatment, contrast.control} <= {r["arm"] for r in rows}:
+        if task not in self._values:
+            self._values[task] = Values(self.record, task)
+        values = self._values[task]
+        if not (values.known(contrast.treatment) and values.known(contrast.control)):
             return None
-        a = metric_matrix(rows, contrast.treatment, contrast.metric)
-        b = metric_matrix(rows, contrast.control, contrast.metric)
-        if np.isnan(a).all() or np.isnan(b).all():
+        keep = None
+        if stratum:
+            label_of = {r["problem"]: r["stratum"] for r in values.rows}
+            keep = np.array([label_of[p] == stratum for p in values.problems])
+            if not keep.any():
+                return None
+        try:
+            result = values.contrast(contrast, keep)
+        except UndefinedHere:
             return None
-        bounded = None if contrast.metric == "tokens" else (-1.0, 1.0)
-        return paired_contrast(a, b, test=contrast.test, margin=contrast.margin, seed=ANALYSIS_SEED, bounded=bounded)
+        return None if np.isnan(result.difference) else result
 
 
 def _status(claim: Claim, evidence: Sequence[_Evidence]) -> ClaimStatus:

@@ -25,7 +25,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 def registration(overrides: list[str]) -> dict[str, Any]:
     """The design of ``harness run`` with the same overrides, as it will stand in the registration."""
-    from dataclasses import asdict
 
     from harness.canonical import to_plain
     from harness.config import resolve
@@ -48,7 +47,8 @@ def registration(overrides: list[str]) -> dict[str, Any]:
     ]
     head = {
         "arms": [{"name": a.name, "note": a.note, "policy": to_plain(a.policy)} for a in plan.arms],
-        "contrasts": [asdict(c) for c in plan.contrasts],
+        "contrasts": [c.row() for c in plan.contrasts],
+        **({"derived": [to_plain(d) for d in plan.derived]} if plan.derived else {}),
         "tasks": tasks,
         "seeds": sorted({c.seed for c in plan.cells}),
     }

@@ -57,6 +57,7 @@ def design_digest(ablation: str, rule: str, config: Mapping[str, Any], head: Map
             "config": fixed,
             "arms": [{k: a[k] for k in ("name", "policy")} for a in head["arms"]],
             "contrasts": head["contrasts"],
+            **({"derived": head["derived"]} if head.get("derived") else {}),
             "tasks": [{k: t[k] for k in ("name", "version", "problems", "id_list")} for t in head["tasks"]],
             "seeds": head["seeds"],
         }

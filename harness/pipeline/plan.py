@@ -14,10 +14,13 @@ from harness.spec import (
     BaseModel,
     Contrast,
     CorpusRecipe,
+    Derived,
     DistilledModel,
     InterpolatedModel,
+    Measurement,
     Model,
     Policy,
+    Selection,
     TaskRef,
 )
 from harness.tasks.base import Problem, Task
@@ -58,6 +61,8 @@ class Plan:
     contrasts: tuple[Contrast, ...]
     tasks: tuple[LoadedTask, ...]
     cells: tuple[Cell, ...]
+    derived: tuple[Derived, ...] = ()
+    measurement: Measurement | None = None
 
     def task(self, name: str) -> LoadedTask:
         return next(t for t in self.tasks if t.ref.name == name)
@@ -75,9 +80,13 @@ def make_plan(config: RunConfig) -> Plan:
         BadInput: for settings that make no design (a temperature below zero, an arm of unknown name in a contrast).
     """
     ablation = ablations.load(config.ablation)
-    arms = ablation.arms(config.settings, context(config))
+    given = context(config)
+    arms = ablation.arms(config.settings, given)
     contrasts = ablation.contrasts(config.settings)
-    _check(arms, contrasts)
+    derived = ablation.derived(config.settings)
+    measurement = ablation.measurement(config.settings, given)
+    _check(arms, contrasts, derived, measurement)
+    _check_heldout(derived, [ref.name for ref in config.tasks])
     tasks = tuple(_load(ref) for ref in config.tasks)
     seeds = config.scale.seeds or (config.seed,)
     cells = [
@@ -88,7 +97,7 @@ def make_plan(config: RunConfig) -> Plan:
     ]
     order = {model: i for i, model in enumerate(dict.fromkeys(c.model for c in cells))}
     cells.sort(key=lambda c: order[c.model])
-    return Plan(config, ablation, arms, contrasts, tasks, tuple(cells))
+    return Plan(config, ablation, arms, contrasts, tasks, tuple(cells), derived, measurement)
 
 
 def context(config: RunConfig) -> Context:
@@ -139,10 +148,34 @@ def _load(ref: TaskRef) -> LoadedTask:
     return LoadedTask(ref, task, tuple(select(task.problems(), ref.limit)))
 
 
-def _check(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> None:
-    names = {a.name for a in arms}
-    if len(names) != len(arms):
+def _check(
+    arms: Sequence[Arm], contrasts: Sequence[Contrast], derived: Sequence[Derived], measurement: Measurement | None
+) -> None:
+    """Whether the parts of a design fit together; what does not is a mistake in the ablation's file."""
+    names = [*(a.name for a in arms), *(d.name for d in derived)]
+    if len(set(names)) != len(names):
         raise ValueError("two arms have one name")
-    unknown = {n for c in contrasts for n in (c.treatment, c.control)} - names
-    if unknown:
-        raise ValueError(f"contrasts name arms that do not exist: {', '.join(sorted(unknown))}")
+    _check_known("contrasts", {n for c in contrasts for n in (c.treatment, c.control)}, set(names))
+    sampled = {a.name for a in arms}
+    for made in derived:
+        parts = made.candidates if isinstance(made, Selection) else [name for name, _ in made.weights]
+        _check_known(made.name, set(parts), sampled)
+    if measurement is not None:
+        named = {*measurement.arms, measurement.reference, *measurement.contexts} - {"reference"}
+        _check_known("the measurement", named, sampled)
+
+
+def _check_known(what: str, named: set[str], known: set[str]) -> None:
+    if unknown := named - known:
+        raise ValueError(f"{what}: no arm is called {', '.join(sorted(unknown))}")
+
+
+def _check_heldout(derived: Sequence[Derived], tasks: Sequence[str]) -> None:
+    """A held-out task must be among the run's tasks, with another one to score on."""
+    for name in {d.heldout for d in derived if isinstance(d, Selection) and d.by == "heldout"}:
+        if name not in tasks or len(tasks) < 2:
+            other = next((t for t in tasks if t != name), "starter")
+            raise BadInput(
+                f"task=[{','.join(tasks)}]: settings are chosen on {name} and scored on another task; "
+                f"say task=[{name},{other}], or another task to choose on with ablation.heldout=TASK"
+            )

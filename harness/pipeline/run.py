@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "tests": tests_digest(t),
             "prompts": prompt_digests(t),
             "grader": grader(t),
+            **({"dates": dates} if (dates := {p.id: p.date for p in t.problems if getattr(p, 'date', '')}) else {}),
         }
         for t in plan.tasks
     ]
@@ -112,7 +113,8 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
         "config": config,
         "evidence": plan.config.scale.evidence,
         "arms": [{"name": a.name, "note": a.note, "policy": to_plain(a.policy)} for a in plan.arms],
-        "contrasts": [asdict(c) for c in plan.contrasts],
+        "contrasts": [c.row() for c in plan.contrasts],
+        **({"derived": [to_plain(d) for d in plan.derived]} if plan.derived else {}),
         "tasks": tasks,
         "models": models,
         "contamination": overlap,

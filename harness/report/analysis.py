@@ -12,17 +12,15 @@ import numpy as np
 import ablations
 from harness.ablation import ContrastView, Decision, Findings
 from harness.ledger.record import Record, Row
-from harness.spec import Contrast
-from harness.stats import Estimate, PairedContrast, mean_interval, paired_contrast, pass_at_k
+from harness.report.matrices import metric_matrix
+from harness.report.values import UndefinedHere, Values, contrasts_of
+from harness.spec import Contrast, Derived, Selection
+from harness.stats import Estimate, PairedContrast, budget_curve, mean_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ANALYSIS_SEED = 20260401
-"""Seed of every resampling, fixed so that tables are the same bytes wherever they are rebuilt."""
-
 KS = (1, 5)
-_COLUMNS = {"format_failure": "no_code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,17 @@ class ArmSummary:
     samples: int
     problems: int
     seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedSummary:
+    """A derived arm on one task. ``made`` says of what; ``budget`` is, for a selection, the cross-fitted pass@1 that
+    choosing the best of a random 1, 2, … of its candidates is expected to give."""
+
+    arm: str
+    made: str
+    pass_at_1: Estimate | None
+    budget: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class TaskAnalysis:
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[ContrastResult, ...]
     decision: Decision
+    derived: tuple[DerivedSummary, ...] = ()
 
 
 Analyse = Callable[[Record], tuple[TaskAnalysis, ...]]
@@ -82,9 +92,7 @@ Analyse = Callable[[Record], tuple[TaskAnalysis, ...]]
 def analyse(record: Record) -> tuple[TaskAnalysis, ...]:
     """Analyse every task of a record, in the record's order."""
     rows = record.counts()
-    return tuple(
-        _analyse_task(record, t["name"], [r for r in rows if r["task"] == t["name"]]) for t in record.head["tasks"]
-    )
+    return tuple(_analyse_task(record, Values(record, t["name"], rows)) for t in record.head["tasks"])
 
 
 def remembering() -> Analyse:
@@ -99,33 +107,50 @@ def remembering() -> Analyse:
     return once
 
 
-def metric_matrix(rows: Sequence[Row], arm: str, metric: str) -> NDArray[np.float64]:
-    """A metric of an arm as [seeds, problems]; problems in sorted order, seeds likewise.
-
-    ``pass@k`` is the unbiased estimate (NaN where n < k); ``no_code``, ``truncated`` and ``tokens`` are means a sample.
-    ``format_failure`` is another name of ``no_code``: answers without the form asked for, be it a program or not.
-    """
-    mine = [r for r in rows if r["arm"] == arm]
-    seeds = sorted({r["seed"] for r in mine})
-    problems = sorted({r["problem"] for r in mine})
-    at = {(r["seed"], r["problem"]): r for r in mine}
-    shape = (len(seeds), len(problems))
-
-    def field(name: str) -> NDArray[np.float64]:
-        return np.array([[at[s, p][name] for p in problems] for s in seeds], dtype=np.float64).reshape(shape)
-
-    if metric.startswith("pass@"):
-        return np.asarray(pass_at_k(field("n"), field("passed"), int(metric.removeprefix("pass@"))), dtype=np.float64)
-    total = field("n") + field("infra")
-    return np.asarray(field(_COLUMNS.get(metric, metric)) / total, dtype=np.float64)
-
-
-def _analyse_task(record: Record, task: str, rows: list[Row]) -> TaskAnalysis:
+def _analyse_task(record: Record, values: Values) -> TaskAnalysis:
     ablation = ablations.load(record.ablation)
-    arms = tuple(_summarise(rows, a["name"]) for a in record.head["arms"])
-    contrasts = tuple(_contrast(rows, Contrast(**c)) for c in record.head["contrasts"])
-    decision = ablation.decide(_findings(arms, contrasts))
-    return TaskAnalysis(task, arms, contrasts, decision)
+    arms = tuple(_summarise(values.rows, a["name"]) for a in record.head["arms"])
+    contrasts, undefined = _contrasts(record, values)
+    derived = tuple(d for made in values.derived.values() if (d := _summarise_derived(values, made)) is not None)
+    if any(c.family == "confirmatory" for c in undefined):
+        # A setting is not scored on the task it was chosen on, so this task can decide nothing.
+        decision = Decision("untested", "settings were chosen on these problems, so nothing is tested on them")
+    else:
+        decision = ablation.decide(_findings(arms, contrasts, derived))
+    return TaskAnalysis(values.task, arms, contrasts, decision, derived)
+
+
+def _contrasts(record: Record, values: Values) -> tuple[tuple[ContrastResult, ...], tuple[Contrast, ...]]:
+    """The contrasts that mean something on this task, and those that do not."""
+    defined, undefined = [], []
+    for contrast in contrasts_of(record):
+        try:
+            result = values.contrast(contrast)
+        except UndefinedHere:
+            undefined.append(contrast)
+            continue
+        defined.append(ContrastResult(contrast, result, result.supported))
+    return tuple(defined), tuple(undefined)
+
+
+def _summarise_derived(values: Values, made: Derived) -> DerivedSummary | None:
+    try:
+        estimate = _estimate(values.matrix(made.name, "pass@1"))
+    except UndefinedHere:
+        return None
+    if not isinstance(made, Selection):
+        return DerivedSummary(made.name, " + ".join(f"{w:.3g}·{a}" for a, w in made.weights), estimate, ())
+    chosen = values.chosen(made)
+    where = {"test": "on these problems", "crossfit": "on the other folds", "heldout": f"on {made.heldout}"}[made.by]
+    times = [(made.candidates[i], int((chosen == i).sum())) for i in np.unique(chosen)]
+    names = ", ".join(a if len(times) == 1 else f"{a} ({n} of {chosen.size} problems)" for a, n in times)
+    scores = values.scores(made)
+    curve = tuple(budget_curve(scores, values.folds())) if len(values.problems) > 1 and _whole(scores) else ()
+    return DerivedSummary(made.name, f"best of {len(made.candidates)} {where}: {names}", estimate, curve)
+
+
+def _whole(scores: NDArray[np.float64]) -> bool:
+    return not bool(np.isnan(scores).any())
 
 
 def overall_decision(record: Record, analyses: Sequence[TaskAnalysis]) -> Decision | None:
@@ -133,11 +158,15 @@ def overall_decision(record: Record, analyses: Sequence[TaskAnalysis]) -> Decisi
     rule = ablations.load(record.ablation).overall
     if rule is None or len(analyses) < 2:
         return None
-    return rule({t.task: _findings(t.arms, t.contrasts) for t in analyses})
+    tested = {t.task: t for t in analyses if t.decision.status != "untested"}
+    return rule({name: _findings(t.arms, t.contrasts, t.derived) for name, t in tested.items()}) if tested else None
 
 
-def _findings(arms: Sequence[ArmSummary], contrasts: Sequence[ContrastResult]) -> Findings:
+def _findings(
+    arms: Sequence[ArmSummary], contrasts: Sequence[ContrastResult], derived: Sequence[DerivedSummary]
+) -> Findings:
     scores = {a.arm: e.estimate for a in arms if (e := a.pass_at[1]) is not None}
+    scores |= {d.arm: d.pass_at_1.estimate for d in derived if d.pass_at_1 is not None}
     return Findings({c.contrast.name: c.view() for c in contrasts}, scores)
 
 
@@ -163,19 +192,13 @@ def _estimate(values: NDArray[np.float64]) -> Estimate | None:
     return mean_interval(values)
 
 
-def _contrast(rows: list[Row], contrast: Contrast) -> ContrastResult:
-    a = metric_matrix(rows, contrast.treatment, contrast.metric)
-    b = metric_matrix(rows, contrast.control, contrast.metric)
-    result = paired_contrast(a, b, test=contrast.test, margin=contrast.margin, seed=ANALYSIS_SEED)
-    return ContrastResult(contrast, result, result.supported)
-
-
 def as_json(analyses: Sequence[TaskAnalysis]) -> list[dict[str, Any]]:
     """The analysis as plain JSON types, for ``--json``."""
     return [
         {
             "task": t.task,
             "arms": [_arm_json(a) for a in t.arms],
+            "derived": [_derived_json(d) for d in t.derived],
             "contrasts": [_contrast_json(c) for c in t.contrasts],
             "verdict": {"status": t.decision.status, "sentence": t.decision.sentence},
         }
@@ -189,6 +212,12 @@ def _arm_json(arm: ArmSummary) -> dict[str, Any]:
         rates[f"pass@{k}"] = None if e is None else {"estimate": e.estimate, "interval": list(e.interval)}
     fields = ("no_code_rate", "truncation_rate", "mean_tokens", "infra_errors", "samples", "problems", "seeds")
     return {"arm": arm.arm, **rates, **{f: getattr(arm, f) for f in fields}}
+
+
+def _derived_json(d: DerivedSummary) -> dict[str, Any]:
+    e = d.pass_at_1
+    score = None if e is None else {"estimate": e.estimate, "interval": list(e.interval)}
+    return {"arm": d.arm, "made": d.made, "pass@1": score, "budget": list(d.budget)}
 
 
 def _contrast_json(c: ContrastResult) -> dict[str, Any]:
@@ -225,7 +254,9 @@ def observed_effect(results: Path, ablation: str, model: str, task: str) -> tupl
     if not matching:
         return None
     record = max(matching, key=lambda r: int(r.head["finished"]))
-    rows = [r for r in record.counts() if r["task"] == task]
-    result = _contrast(rows, Contrast(**record.head["contrasts"][0])).result
+    try:
+        result = Values(record, task).contrast(contrasts_of(record)[0])
+    except UndefinedHere:
+        return None
     effect = result.minimum_detectable_effect
     return (effect, result.n_problems) if np.isfinite(effect) and effect > 0 else None

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 UNDEFINED = "—"
 
+SHARES = (
+    *("no_code", "format_failure", "truncated"),
+    *("distinct_programs", "distinct_ngrams", "kept_mass", "tail_mass", "probability", "tv_predicted"),
+)
+"""Metrics that lie in 0…1 by definition, besides pass@k."""
+
 
 def is_rate(metric: str) -> bool:
     """Whether a metric is a share of samples or problems, shown in per cent; others keep their own unit."""
-    return metric.startswith("pass@") or metric in ("no_code", "format_failure", "truncated")
+    return metric.startswith("pass@") or metric.partition("@")[0] in SHARES
 
 
 def signed(value: float, digits: int = 1) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from harness.ledger.record import Record
 from harness.ledger.standing import why_exploratory
 from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, TaskAnalysis, analyse, overall_decision
-from harness.spec import Contrast
+from harness.report.numbers import is_rate
+from harness.spec import STRATA, Contrast
 from harness.stats import Estimate
 
 TOO_SMALL = "**Too small to be evidence**: this scale only shows that every part works."
@@ -103,12 +104,21 @@ def _task_section(analysis: TaskAnalysis, task: dict[str, Any], head: dict[str, 
     header = ["arm", "decoding", *[f"pass@{k} % [95 %]" for k in KS], "no code %", "cut %", "tokens"]
     rows = [[a.arm, policies[a.arm], *[_percent(a.pass_at[k]) for k in KS], *_rates(a)] for a in analysis.arms]
     lines += markdown_table(header, rows, right=range(2, len(header)))
+    if analysis.derived:
+        rows = [[d.arm, d.made, _percent(d.pass_at_1), _curve(d.budget)] for d in analysis.derived]
+        lines += ["", *markdown_table(["derived arm", "made of", "pass@1 % [95 %]", "by budget"], rows, right=(2,))]
     lines += ["", *(_contrast_table(analysis.contrasts) if analysis.contrasts else []), ""]
     infra = sum(a.infra_errors for a in analysis.arms)
     if infra:
         lines += [f"{infra} samples could not be graded (infrastructure errors); they are excluded, never scored.", ""]
     verdict = f"**Verdict ({task['name']}): {analysis.decision.status}** — {analysis.decision.sentence}."
     return [*lines, verdict, *([TOO_SMALL] if not head["evidence"] else []), ""]
+
+
+def _curve(budget: Sequence[float]) -> str:
+    """Expected cross-fitted pass@1 of the best of 1, 2, 4, … settings, in per cent."""
+    sizes = [g for g in (1, 2, 4, 8, 16, 32) if g < len(budget)] + ([len(budget)] if budget else [])
+    return ", ".join(f"{g}: {100 * budget[g - 1]:.1f}" for g in sizes)
 
 
 def _contrast_table(contrasts: Sequence[ContrastResult]) -> list[str]:
@@ -119,22 +129,31 @@ def _contrast_table(contrasts: Sequence[ContrastResult]) -> list[str]:
         if r.identical:
             rows.append([_name(c.contrast), "identical", "", "", "", "yes" if c.holds else "no"])
             continue
-        interval = f"[{100 * r.interval[0]:+.1f}, {100 * r.interval[1]:+.1f}]"
+        if math.isnan(r.difference):
+            rows.append([_name(c.contrast), "—", "", "", "", "undefined"])
+            continue
+        scale, digits = (100.0, 1) if is_rate(c.contrast.metric) else (1.0, 3)
+        interval = f"[{scale * r.interval[0]:+.{digits}f}, {scale * r.interval[1]:+.{digits}f}]"
         numbers = [
-            f"{100 * r.difference:+.1f}",
+            f"{scale * r.difference:+.{digits}f}",
             interval,
             _p_text(c.p_value),
-            f"{100 * r.minimum_detectable_effect:.1f}",
+            f"{scale * r.minimum_detectable_effect:.{digits}f}",
         ]
         rows.append([_name(c.contrast), *numbers, "yes" if c.holds else "no"])
     return markdown_table(header, rows, right=range(1, 5))
 
 
 def _name(contrast: Contrast) -> str:
-    extra = f" within ±{100 * contrast.margin:g}" if contrast.test != "superiority" else ""
-    metric = "" if contrast.metric == "pass@1" else f" ({contrast.metric})"
+    scale = 100 if is_rate(contrast.metric) else 1
+    extra = f" within ±{scale * contrast.margin:g}" if contrast.test != "superiority" else ""
+    what = [
+        *([contrast.metric] if contrast.metric != "pass@1" else []),
+        *([STRATA[contrast.strata]] if contrast.strata else []),
+    ]
+    about = f" ({'; '.join(what)})" if what else ""
     mark = "" if contrast.family == "confirmatory" else " †"
-    return contrast.name.removesuffix(f" [{contrast.metric}]") + extra + metric + mark
+    return contrast.name.rpartition(" [")[0] + extra + about + mark
 
 
 def _notes(head: dict[str, Any]) -> list[str]:
@@ -143,12 +162,17 @@ def _notes(head: dict[str, Any]) -> list[str]:
         f"Rule, fixed before the run: {head['rule']}",
         "",
         "Differences, intervals and smallest detectable effects (80 % power, two-sided 5 %) are in points, "
-        "over problems; p is two-sided (sign-flip) for superiority and TOST's for equivalence. "
+        f"{_own_units(head)}over problems; p is two-sided (sign-flip) for superiority and TOST's for equivalence. "
         "† exploratory, outside the rule. "
         "A dash is undefined (fewer samples than k). "
         f"Training prompts sharing a 13-gram with an evaluation problem: {overlap['overlapping']} of "
         f"{overlap['checked']}.",
     ]
+
+
+def _own_units(head: dict[str, Any]) -> str:
+    """What to add where some contrast is not about shares."""
+    return "" if all(is_rate(c["metric"]) for c in head["contrasts"]) else "or in a metric's own unit, "
 
 
 def _rates(a: ArmSummary) -> list[str]:

@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import subprocess
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -198,7 +197,7 @@ def _head(plan: Plan, cells: list[dict[str, Any]], commit: str | None, dirty: bo
         "config": to_plain(plan.config),
         "evidence": plan.config.scale.evidence,
         "arms": [{"name": a.name, "note": a.note, "policy": to_plain(a.policy)} for a in plan.arms],
-        "contrasts": [asdict(c) for c in plan.contrasts],
+        "contrasts": [c.row() for c in plan.contrasts],
         "tasks": tasks,
         "models": models,
         "contamination": {"overlapping": 0, "checked": 96},

@@ -39,7 +39,8 @@ def strata(rows: Sequence[Row], contrast: Contrast) -> tuple[Stratum, ...]:
     Strata are the benchmark's own labels, never made from these results: problems that look hard *because* the base
     failed them regress to the mean under any treatment.
     """
-    from harness.report.analysis import ANALYSIS_SEED, metric_matrix
+    from harness.report.matrices import metric_matrix
+    from harness.report.values import ANALYSIS_SEED
     from harness.stats import mean_interval, paired_contrast
 
     labels = {r["stratum"] for r in rows if r["stratum"]}

@@ -50,7 +50,7 @@ def variance_split(rows: Sequence[Row], arm: str) -> VarianceSplit:
     samples is p̂(1 − p̂)/(n − 1) (:func:`harness.stats.pass_at_k_variance` at k = 1); what is left, never below zero,
     is due to the problems. The seeds' part is the ANOVA estimator of :func:`harness.stats.variance.seed_variance`.
     """
-    from harness.report.analysis import metric_matrix
+    from harness.report.matrices import metric_matrix
     from harness.stats import pass_at_k_variance
     from harness.stats.variance import spread_of
 
