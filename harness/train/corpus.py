@@ -1,7 +1,7 @@
 """What of a sampled corpus is kept, and why the rest is not.
 
 The paper drops only empty responses and single-line stubs: no execution, no check of correctness, and truncated samples
-stay. Filters see the response alone.
+stay. The other filters and the transforms make control arms. Filters see the response alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from harness.canonical import key64
 from harness.errors import BadInput
+from harness.grade.extract import extract_code
 
 T = TypeVar("T")
 
@@ -22,7 +24,8 @@ class Example:
     """One sampled response with the conversation it is trained as an answer to.
 
     ``token_ids`` are the ids that were drawn, the stop token included where ``finished``; training uses them as they
-    are (tokenising the text again may give others). They are empty where the text was changed after sampling.
+    are (tokenising the text again may give others). They are empty where the text was changed after sampling, and go
+    before the text where they were changed themselves.
     """
 
     key: str
@@ -55,8 +58,20 @@ def is_stub(text: str) -> bool:
     return sum(1 for line in text.splitlines() if line.strip()) == 1
 
 
-FILTERS: Mapping[str, Callable[[str], bool]] = {"empty": is_empty, "stub": is_stub}
-"""Name → whether a response is dropped."""
+def has_code(text: str) -> bool:
+    """Whether grading would find a program (:func:`harness.grade.extract.extract_code`, whatever its name)."""
+    return bool(extract_code(text))
+
+
+FILTERS: Mapping[str, Callable[[Example], bool]] = {
+    "empty": lambda e: is_empty(e.text),
+    "stub": lambda e: is_stub(e.text),
+    "codeless": lambda e: not has_code(e.text),
+    "coded": lambda e: has_code(e.text),
+    "truncated": lambda e: not e.finished,
+}
+"""Name → whether a response is dropped. The name is of what goes: ``codeless`` keeps the responses with a program,
+``coded`` those without one, ``truncated`` those that ended by themselves."""
 
 
 def apply_filters(examples: Iterable[Example], names: Sequence[str]) -> Kept:
@@ -70,7 +85,7 @@ def apply_filters(examples: Iterable[Example], names: Sequence[str]) -> Kept:
     dropped: dict[str, list[str]] = {name: [] for name in names}
     for example in examples:
         for name, drops in chosen:
-            if drops(example.text):
+            if drops(example):
                 dropped[name].append(example.key)
                 break
         else:
@@ -93,7 +108,62 @@ def shuffle_responses(examples: Sequence[Example], seed: int) -> list[Example]:
     ]
 
 
-TRANSFORMS: Mapping[str, Callable[[Sequence[Example], int], list[Example]]] = {"shuffle_responses": shuffle_responses}
+def shuffle_tokens(examples: Sequence[Example], seed: int) -> list[Example]:
+    """Put each response's tokens in a random order, its stop token left at the end.
+
+    The response keeps its length, its tokens and its way of ending; what goes is everything their order says. Each
+    example has an order of its own, which depends on the seed and the example's key alone. ``text`` stays as it was.
+
+    Raises:
+        BadInput: after a transform that changed the text, for which there are no sampled tokens.
+    """
+    return [replace(e, token_ids=_shuffled(e, seed)) for e in examples]
+
+
+def _shuffled(example: Example, seed: int) -> tuple[int, ...]:
+    if example.text and not example.token_ids:
+        raise BadInput("corpus.transforms=shuffle_tokens: goes before transforms that write another text")
+    end = len(example.token_ids) - example.finished
+    body, stop = list(example.token_ids[:end]), example.token_ids[end:]
+    random.Random(key64(seed, "shuffle_tokens", example.key)).shuffle(body)
+    return (*body, *stop)
+
+
+FORMAT = "```python\npass\n```"
+"""A whole answer in the form asked for with nothing in it."""
+
+OPENING = "```python\n"
+"""How an answer in the form asked for begins."""
+
+
+def format_only(examples: Sequence[Example], seed: int) -> list[Example]:
+    """Make every response :data:`FORMAT`, a fenced Python block that does nothing, and end there.
+
+    Asks (ssd.md Q10) whether prompts in the benchmark's wording and answers in its form are enough: what training sees
+    of the response is the fence, the tag and the end of the turn, and no code of the model's own. ``pass`` is the
+    shortest program; without any, the block would not count as an answer.
+
+    What it does not do: leave the model's code alone. ``pass`` is learned too, so a loss against the base says nothing
+    about the form; a gain would. :func:`opening_only` trains on no program at all.
+    """
+    return [replace(e, text=FORMAT, token_ids=(), finished=True) for e in examples]
+
+
+def opening_only(examples: Sequence[Example], seed: int) -> list[Example]:
+    """Make every response :data:`OPENING` and cut it there, so that no code and no end is learned.
+
+    The milder form of :func:`format_only`: it trains the model to answer these prompts with a fenced Python block, and
+    leaves what is in it, and when it ends, as it was.
+    """
+    return [replace(e, text=OPENING, token_ids=(), finished=False) for e in examples]
+
+
+TRANSFORMS: Mapping[str, Callable[[Sequence[Example], int], list[Example]]] = {
+    "shuffle_responses": shuffle_responses,
+    "shuffle_tokens": shuffle_tokens,
+    "format_only": format_only,
+    "opening_only": opening_only,
+}
 """Name → deliberate damage for a control arm; SSD itself uses none."""
 
 
