@@ -73,10 +73,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """Weights as published: a catalogue name's source, a local path or a Hub id, at a revision."""
+    """Weights as published: a catalogue name's source, a local path or a Hub id, at a revision.
+
+    ``template`` are variables set at the head of the chat template (for gpt-oss: how much to reason).
+    """
 
     source: str
     revision: str = ""
+    template: tuple[tuple[str, str], ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,11 @@ class TrainRecipe:
 
     Defaults follow the paper's C.1 where it states a value (AdamW betas, weight decay, cosine to ``min_lr_ratio``).
     ``steps`` are optimiser steps over batches of ``batch_size`` sequences.
+
+    ``processes`` above 1 train in as many processes of one machine, holding whole copies (``ddp``) or shards (``fsdp``)
+    of the model; ``batch_size`` is the batch of all of them together. Checkpoints are written every ``save_steps`` (0:
+    eight a run). Which one becomes the model is fixed here, before training: the ``last``, or the one with the lowest
+    loss on ``heldout`` examples of the corpus that are kept out of training.
     """
 
     method: Literal["lora", "full"] = "lora"
@@ -127,6 +136,11 @@ class TrainRecipe:
     lora_dropout: float = 0.0
     dtype: Literal["float32", "bfloat16"] = "float32"
     objective: Literal["cross_entropy", "entropy"] = field(default="cross_entropy", metadata=LATER)
+    processes: int = field(default=1, metadata=LATER)
+    sharding: Literal["none", "ddp", "fsdp"] = field(default="none", metadata=LATER)
+    save_steps: int = field(default=0, metadata=LATER)
+    checkpoint: Literal["last", "heldout"] = field(default="last", metadata=LATER)
+    heldout: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
