@@ -18,7 +18,9 @@ from harness.spec import (
     Derived,
     DistilledModel,
     Measurement,
+    Model,
     Policy,
+    ScaledModel,
     TrainRecipe,
 )
 
@@ -74,8 +76,47 @@ class Context:
 
     def ssd(self, train_policy: Policy | None = None) -> DistilledModel:
         """The model SSD makes of the base. The seed is set for each replicate when the run is planned."""
-        corpus = replace(self.corpus, policy=train_policy or self.decoding.train)
-        return DistilledModel(self.base, corpus, self.training, seed=0)
+        return self.distil(train_policy)
+
+    def distil(
+        self,
+        policy: Policy | None = None,
+        *,
+        filters: tuple[str, ...] | None = None,
+        transforms: tuple[str, ...] = (),
+        objective: Literal["cross_entropy", "entropy"] = "cross_entropy",
+        parent: Model | None = None,
+        start: Model | None = None,
+        accumulate: bool = False,
+        steps: int | None = None,
+    ) -> DistilledModel:
+        """A model made like SSD's but for what is named; with nothing named, SSD's own.
+
+        Args:
+            policy: how the corpus is sampled; by default SSD's training-time sampling.
+            filters: what is dropped of it (:data:`harness.train.corpus.FILTERS`); by default what the paper drops.
+            transforms: what is done to the rest (:data:`harness.train.corpus.TRANSFORMS`).
+            objective: what training minimises.
+            parent: who is sampled from; by default the base. One that was distilled itself makes this the next round.
+            start: whose weights training begins from; by default the parent's.
+            accumulate: whether to train on the corpora of the parent's rounds too.
+            steps: optimiser steps; by default the scale's.
+        """
+        source = parent or self.base
+        training = replace(self.training, objective=objective, steps=steps or self.training.steps)
+        corpus = replace(
+            self.corpus,
+            policy=policy or self.decoding.train,
+            filters=self.corpus.filters if filters is None else filters,
+            transforms=transforms,
+        )
+        round_ = source.round + 1 if isinstance(source, DistilledModel) else 1
+        return DistilledModel(source, corpus, training, seed=0, round=round_, start=start, accumulate=accumulate)
+
+    def scaled(self, policy: Policy | None = None, *, parent: Model | None = None) -> ScaledModel:
+        """The parent (the base) with one factor on its logits, fitted to the corpus that :meth:`distil` would use."""
+        made = self.distil(policy, parent=parent)
+        return ScaledModel(made.parent, made.corpus, made.seed, made.round)
 
 
 @dataclass(frozen=True, slots=True)
