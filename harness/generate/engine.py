@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.canonical import text_digest
 from harness.errors import BadInput, MissingCapability
-from harness.generate import batching
+from harness.generate import batching, prompts
 from harness.generate.api import Completion, Request
 from harness.generate.policy import is_greedy
 from harness.models.transformers_quiet import quiet_transformers
@@ -60,7 +60,7 @@ class TransformersEngine:
         self.max_cache_gib = max_cache_gib
         self.on_tokens = on_tokens
         self.max_cache_tokens = max(1, int(max_cache_gib * GIB) // cache_bytes_per_token(model))
-        self.stop_ids = stop_ids(model, tokenizer)
+        self.stop_ids = prompts.stop_ids(model.generation_config, tokenizer)
 
     @classmethod
     def load(
@@ -134,24 +134,12 @@ class TransformersEngine:
             torch.cuda.empty_cache()
 
     def encode(self, request: Request) -> tuple[int, ...]:
-        """Token ids of a request's prompt.
-
-        Raises:
-            BadInput: where messages meet a model without a chat template, or both or neither kind of prompt is given.
-        """
-        if bool(request.messages) == bool(request.text):
-            raise BadInput(f"request {request.key}: give either messages or text")
-        if request.text:
-            return tuple(self.tokenizer(request.text)["input_ids"])
-        if not self.tokenizer.chat_template:
-            raise BadInput("this model has no chat template: use prompt_format=raw, or an instruct model")
-        text = self.render(request.messages)
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Token ids of a request's prompt (:func:`harness.generate.prompts.encode`)."""
+        return prompts.encode(self.tokenizer, request)
 
     def render(self, messages: Sequence[tuple[str, str]]) -> str:
-        """The prompt text the chat template makes of (role, content) messages, ready for the assistant's turn."""
-        turns = [{"role": role, "content": content} for role, content in messages]
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        """The prompt text of (role, content) messages (:func:`harness.generate.prompts.render`)."""
+        return prompts.render(self.tokenizer, messages)
 
     def plan(self, requests: Sequence[Request], max_new_tokens: int) -> list[list[int]]:
         """Batches as lists of request indices (:func:`harness.generate.batching.plan_batches`)."""
@@ -173,25 +161,24 @@ class TransformersEngine:
 
         from harness.generate import decode
 
-        if max_new_tokens < 1:
-            raise BadInput(f"max_new_tokens={max_new_tokens}: must be at least 1")
         if not requests:
             return []
-        prompts = [self.encode(r) for r in requests]
-        self._check_lengths(requests, prompts, max_new_tokens)
+        encoded = [self.encode(r) for r in requests]
+        context = getattr(self.model.config, "max_position_embeddings", None)
+        prompts.check_lengths(requests, encoded, max_new_tokens, context)
         greedy = is_greedy(policy)
         rows = [
             decode.Row(prompt=i, key=key)
             for i, r in enumerate(requests)
             for key in (r.noise_keys[:1] if greedy else r.noise_keys)
         ]
-        longest = max(map(len, prompts))
+        longest = max(map(len, encoded))
         size = batching.split_rows(
             len(rows), longest, max_new_tokens, max_rows=self.max_batch_rows, max_cache_tokens=self.max_cache_tokens
         )
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(self.stop_ids, default=0)
         with torch.inference_mode():
-            prefix = decode.prefill(self.model, prompts, pad)
+            prefix = decode.prefill(self.model, encoded, pad)
             for start in range(0, len(rows), size):
                 decode.decode(
                     self.model,
@@ -206,8 +193,8 @@ class TransformersEngine:
         for row in rows:
             by_request[row.prompt].append(row)
         completions = []
-        for request, prompt, drawn in zip(requests, prompts, by_request, strict=True):
-            texts = [self._text(row) for row in drawn]
+        for request, prompt, drawn in zip(requests, encoded, by_request, strict=True):
+            texts = [prompts.decode(self.tokenizer, row.tokens, row.stopped) for row in drawn]
             for index in range(len(request.noise_keys)):
                 which = 0 if greedy else index
                 row = drawn[which]
@@ -222,23 +209,6 @@ class TransformersEngine:
                     )
                 )
         return completions
-
-    def _text(self, row: Row) -> str:
-        ids = row.tokens[:-1] if row.stopped else row.tokens
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    def _check_lengths(
-        self, requests: Sequence[Request], prompts: Sequence[tuple[int, ...]], max_new_tokens: int
-    ) -> None:
-        context = getattr(self.model.config, "max_position_embeddings", None)
-        for request, prompt in zip(requests, prompts, strict=True):
-            if not prompt:
-                raise BadInput(f"request {request.key}: its prompt has no tokens")
-            if context is not None and len(prompt) + max_new_tokens > context:
-                raise BadInput(
-                    f"request {request.key}: {len(prompt)} prompt tokens + max_new_tokens={max_new_tokens} exceed the "
-                    f"model's context of {context}"
-                )
 
     def describe(self) -> dict[str, str]:
         """Versions, device, dtype, threads, batch limits, stop tokens and the chat template's digest."""
@@ -258,17 +228,6 @@ class TransformersEngine:
             "stop_ids": " ".join(map(str, sorted(self.stop_ids))),
             "chat_template_digest": text_digest(str(self.tokenizer.chat_template or "")),
         }
-
-
-def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The ids that end a sample: those of the generation settings (vLLM reads the same) and the tokenizer's own."""
-    found: set[int] = set()
-    for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
-        if isinstance(value, int):
-            found.add(value)
-        elif value is not None:
-            found.update(int(v) for v in value)
-    return frozenset(found)
 
 
 def cache_bytes_per_token(model: Any) -> int:
