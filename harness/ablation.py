@@ -148,6 +148,37 @@ class Findings:
     contrasts: Mapping[str, ContrastView]
     pass_at_1: Mapping[str, float]
 
+    def view(
+        self,
+        treatment: str,
+        control: str,
+        test: Literal["superiority", "equivalence", "noninferiority"] = "superiority",
+        metric: str = "pass@1",
+        strata: str = "",
+    ) -> ContrastView:
+        """The one contrast with these arms, test, metric and strata.
+
+        Raises:
+            KeyError: if the design has none, or several.
+        """
+        wanted = (treatment, control, test, metric, strata)
+        found = [
+            v
+            for v in self.contrasts.values()
+            if (k := v.contrast) and (k.treatment, k.control, k.test, k.metric, k.strata) == wanted
+        ]
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} contrasts are {wanted}")
+        return found[0]
+
+
+def could_see(*views: ContrastView) -> str:
+    """How far the least able of these contrasts could see, for the end of a sentence."""
+    effects = [v.minimum_detectable_effect for v in views]
+    if any(e != e for e in effects):
+        return "the design has too few problems to tell"
+    return f"the design could have seen {100 * max(effects):.1f} points"
+
 
 def no_derived(settings: Any) -> tuple[Derived, ...]:
     """Most ablations have none."""
