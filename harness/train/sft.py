@@ -181,6 +181,8 @@ def check_recipe(recipe: TrainRecipe) -> None:
         raise BadInput(f"train.min_lr_ratio={recipe.min_lr_ratio}: must be from 0 to 1")
     if not 0 <= recipe.warmup_ratio < 1:
         raise BadInput(f"train.warmup_ratio={recipe.warmup_ratio}: must be from 0 to below 1")
+    if recipe.objective not in ("cross_entropy", "entropy"):
+        raise BadInput(f"train.objective={recipe.objective}: must be cross_entropy or entropy")
     if not recipe.learning_rate > 0:
         raise BadInput(f"train.learning_rate={recipe.learning_rate}: must be above 0")
 

@@ -25,6 +25,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from harness.models.transformers_quiet import quiet_transformers
 from harness.spec import TrainRecipe
 from harness.train import sft, tokens
+from harness.train.objective import ObjectiveTrainer
 
 CPU_ACTIVATION_TOKENS = 512
 """Tokens of a micro-batch beyond which activations are recomputed on a CPU. Measured with a 135M model in float32:
@@ -53,7 +54,7 @@ class InOrder(torch.utils.data.Sampler[int]):
         return self.n
 
 
-class OrderedTrainer(SFTTrainer):
+class OrderedTrainer(ObjectiveTrainer):
     """``SFTTrainer`` over a prepared order of examples."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> InOrder:
@@ -127,6 +128,7 @@ def run(
             peft_config=lora(recipe) if recipe.method == "lora" else None,
             callbacks=[Reporter(progress)],
         )
+        trainer.objective = recipe.objective
         trainer.data_collator = CheckedCollator(trainer.data_collator)
         trainer.remove_callback(PrinterCallback)
         resume = sft.whole_checkpoint(checkpoints)
