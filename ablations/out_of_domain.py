@@ -115,4 +115,5 @@ ABLATION = Ablation(
     contrasts=contrasts,
     decide=decide,
     overall=overall,
+    tasks=("starter", "shell", "instructions"),
 )

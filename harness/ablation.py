@@ -67,12 +67,17 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a run hands to an ablation: the base model, its decoding, and the recipes of SSD at the run's scale."""
+    """What a run hands to an ablation: the base model, its decoding, and the recipes of SSD at the run's scale.
+
+    ``treatment`` is the second checkpoint, with its own decoding, where a run names one (``treatment=MODEL``).
+    """
 
     base: BaseModel
     decoding: Decoding
     corpus: CorpusRecipe
     training: TrainRecipe
+    treatment: BaseModel | None = None
+    treatment_decoding: Decoding | None = None
 
     def ssd(self, train_policy: Policy | None = None) -> DistilledModel:
         """The model SSD makes of the base. The seed is set for each replicate when the run is planned."""
@@ -203,6 +208,7 @@ class Ablation:
     ``outcomes`` says, before any run, what each status would mean. ``overall``, for questions about several tasks,
     maps the findings of every task to one decision. ``derived`` names arms worked out from others' results, which
     contrasts may name like any arm; ``measurement`` asks for teacher-forced passes, whose metrics contrasts may name.
+    ``tasks`` are those of a run that names none; empty leaves the program's default.
     """
 
     name: str
@@ -217,3 +223,4 @@ class Ablation:
     overall: OverallRule | None = None
     derived: Callable[[Any], tuple[Derived, ...]] = no_derived
     measurement: Callable[[Any, Context], Measurement | None] = no_measurement
+    tasks: tuple[str, ...] = ()

@@ -9,16 +9,23 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import ablations
 from harness.ablation import Decoding
+from harness.canonical import LATER
 from harness.errors import BadInput
 from harness.nearest import nearest
 from harness.spec import TaskRef, TrainRecipe
+
+PHASES = ("train", "generate", "grade")
+"""What a run does, in order: models are made (corpora and weights), tasks are sampled, samples are graded."""
+
+_EVERY_TASK = ("path", "samples", "limit", "max_new_tokens")
+"""Keys of a task's settings that are no options of its own."""
 
 GROUPS = ("ablation", "model", "task", "engine", "train", "sandbox", "scale", "launcher")
 
@@ -35,13 +42,25 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Which engine generates, and on what. ``threads`` 0 takes every core."""
+    """Which engine generates, and on what. ``threads`` 0 takes every core.
+
+    The second block is for ``engine=vllm``: zeros leave a setting to vLLM, and ``enforce_eager`` None means eager on a
+    CPU and compiled on a GPU.
+    """
 
     name: str
     device: Literal["auto", "cpu", "cuda"]
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Literal["auto", "float32", "bfloat16"]
     max_batch_rows: int
     threads: int
+
+    tensor_parallel_size: int = field(default=1, metadata=LATER)
+    data_parallel_size: int = field(default=1, metadata=LATER)
+    gpu_memory_utilization: float = field(default=0.9, metadata=LATER)
+    kv_cache_gib: float = field(default=0.0, metadata=LATER)
+    max_model_len: int = field(default=0, metadata=LATER)
+    max_num_seqs: int = field(default=0, metadata=LATER)
+    enforce_eager: bool | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +93,55 @@ class ScaleConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RayConfig:
+    """``launcher=ray``. Cores and GPUs are what one step's task asks Ray for.
+
+    ``address`` empty starts a cluster on this machine. ``store`` is an fsspec address through which nodes without a
+    common folder hand steps to each other, each keeping its own copy under ``scratch``. ``grade_on`` names a custom
+    resource of the nodes that have a sandbox.
+    """
+
+    address: str
+    cpus: int
+    gpus: float
+    train_gpus: float
+    grade_cpus: int
+    grade_samples: int
+    grade_on: str
+    retries: int
+    store: str
+    scratch: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmConfig:
+    """``launcher=slurm``. Empty and 0 leave a setting to the cluster's own default."""
+
+    cluster: Literal["slurm", "local"]
+    partition: str
+    grade_partition: str
+    account: str
+    qos: str
+    cpus: int
+    gpus: int
+    train_gpus: int
+    mem_gb: int
+    minutes: int
+    grade_cpus: int
+    grade_minutes: int
+    grade_samples: int
+    at_once: int
+    requeues: int
+    setup: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Everything a run needs, resolved."""
+    """Everything a run needs, resolved.
+
+    ``launch`` and ``phases`` say who carries the run out and how much of it, which decides no result: they are left out
+    of records (:meth:`recorded`).
+    """
 
     ablation: str
     settings: Any
@@ -87,6 +153,13 @@ class RunConfig:
     scale: ScaleConfig
     launcher: str
     seed: int
+    treatment: ModelConfig | None = field(default=None, metadata=LATER)
+    launch: RayConfig | SlurmConfig | None = field(default=None, metadata=LATER)
+    phases: tuple[str, ...] = field(default=PHASES, metadata=LATER)
+
+    def recorded(self) -> RunConfig:
+        """The configuration as a record keeps it."""
+        return dataclasses.replace(self, launch=None, phases=PHASES)
 
 
 def options(group: str) -> list[str]:
@@ -107,15 +180,42 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     Raises:
         BadInput: with the key, the value and the nearest valid one.
     """
-    groups, values = _split(overrides)
-    if not any(g.startswith("ablation=") for g in groups):
+    chosen, treatment = _checkpoints(overrides)
+    groups, values = _split(chosen)
+    ablation = next((g.partition("=")[2] for g in groups if g.startswith("ablation=")), None)
+    if ablation is None:
         raise BadInput(f"say which ablation: ablation=NAME{nearest('', ablations.names())}")
+    tasks = ablations.load(ablation).tasks
+    if tasks and not any(g.startswith("task=") for g in groups):
+        groups.append(f"task=[{','.join(tasks)}]")
     known = _flat_keys(_compose(groups))
     for text in values:
         key = text.split("=", 1)[0]
         if key not in known:
             raise BadInput(f"{key}: no such key{nearest(key, known)}")
-    return _validate(_compose([*groups, *values]))
+    config = _validate(_compose([*groups, *values]))
+    if treatment is None:
+        return config
+    return dataclasses.replace(config, treatment=_model_named(treatment))
+
+
+def _checkpoints(overrides: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take ``treatment=MODEL`` out of the overrides; ``base=MODEL`` is another name of ``model=MODEL``."""
+    rest = [f"model={text[5:]}" if text.startswith("base=") else text for text in overrides]
+    treatments = [text.partition("=")[2] for text in rest if text.startswith("treatment=")]
+    if len(treatments) > 1:
+        raise BadInput(f"treatment={treatments[1]}: given twice")
+    return [t for t in rest if not t.startswith("treatment=")], treatments[0] if treatments else None
+
+
+def _model_named(name: str) -> ModelConfig:
+    """A model by catalogue name, path or Hub id, with its own entry's decoding."""
+    from pydantic import TypeAdapter
+
+    values: list[str] = []
+    groups = _model_choice(name, values)
+    entry = _compose([f"ablation={ablations.names()[0]}", *groups, *values])["model"]
+    return TypeAdapter(ModelConfig).validate_python(entry)
 
 
 def _split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -195,6 +295,33 @@ def _flat_keys(tree: dict[str, Any], prefix: str = "") -> set[str]:
     return keys
 
 
+def _phases(first: Any, last: Any) -> tuple[str, ...]:
+    """The phases from ``from`` to ``until``, both included."""
+    for key, value in (("from", first), ("until", last)):
+        if value not in PHASES:
+            raise BadInput(f"{key}={value}: no such phase{nearest(str(value), PHASES)}")
+    chosen = PHASES[PHASES.index(first) : PHASES.index(last) + 1]
+    if not chosen:
+        raise BadInput(f"from={first} until={last}: {last} comes before {first}")
+    return chosen
+
+
+def _launch(launcher: dict[str, Any]) -> RayConfig | SlurmConfig | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    kinds: dict[str, type[RayConfig] | type[SlurmConfig]] = {"ray": RayConfig, "slurm": SlurmConfig}
+    settings = {k: v for k, v in launcher.items() if k != "name"}
+    if launcher["name"] not in kinds:
+        return None
+    for key, value in settings.items():
+        if isinstance(value, int | float) and value < (1 if key in ("cpus", "grade_cpus", "grade_samples") else 0):
+            raise BadInput(f"launcher.{key}={value}: too small")
+    try:
+        return TypeAdapter(kinds[launcher["name"]]).validate_python(settings)
+    except ValidationError as error:
+        raise _bad_value("launcher", error) from error
+
+
 def _validate(tree: dict[str, Any]) -> RunConfig:
     from pydantic import TypeAdapter, ValidationError
 
@@ -217,7 +344,13 @@ def _validate(tree: dict[str, Any]) -> RunConfig:
         config = TypeAdapter(RunConfig).validate_python(plain)
     except ValidationError as error:
         raise _bad_value("", error) from error
-    return dataclasses.replace(config, settings=settings, tasks=_tasks(tree["task"], config.scale))
+    return dataclasses.replace(
+        config,
+        settings=settings,
+        tasks=_tasks(tree["task"], config.scale),
+        launch=_launch(tree["launcher"]),
+        phases=_phases(tree["from"], tree["until"]),
+    )
 
 
 def _bad_value(prefix: str, error: Any) -> BadInput:
@@ -227,10 +360,11 @@ def _bad_value(prefix: str, error: Any) -> BadInput:
 
 
 def _tasks(tree: dict[str, Any], scale: ScaleConfig) -> tuple[TaskRef, ...]:
+    from harness.tasks.registry import check_profile
+
     names = [k for k in tree if k not in ("path", "profile")]
-    if tree["profile"] != "strict":
-        # The other profiles are rules for inputs and outputs; these tasks are graded by their own test scripts.
-        raise BadInput(f"task.profile={tree['profile']}: {', '.join(sorted(names))} can only be graded as 'strict'")
+    for name in sorted(names):
+        check_profile(name, tree["profile"])
     if tree["path"] and len(names) > 1:
         raise BadInput(f"task.path={tree['path']}: names one file, but {len(names)} tasks are chosen")
     refs = []
@@ -251,6 +385,7 @@ def _tasks(tree: dict[str, Any], scale: ScaleConfig) -> tuple[TaskRef, ...]:
                 limit=pick("limit", scale.limit),
                 path=os.path.expanduser(tree["path"] or given.get("path") or ""),
                 profile=tree["profile"],
+                options=tuple((k, str(v)) for k, v in sorted(given.items()) if k not in _EVERY_TASK),
             )
         )
     return tuple(refs)

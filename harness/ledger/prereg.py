@@ -50,6 +50,7 @@ def design_digest(ablation: str, rule: str, config: Mapping[str, Any], head: Map
     ``tasks`` and ``seeds`` as a record does.
     """
     fixed = {k: config[k] for k in ("settings", "model", "tasks", "train", "scale", "seed")}
+    fixed |= {"treatment": config["treatment"]} if config.get("treatment") else {}
     return digest(
         {
             "ablation": ablation,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import ablations
 from harness.ablation import Ablation, Context
-from harness.config import RunConfig
+from harness.config import ModelConfig, RunConfig
 from harness.errors import BadInput
 from harness.spec import (
     Arm,
@@ -113,8 +113,19 @@ def context(config: RunConfig) -> Context:
         policy=config.model.decoding.train,
         max_new_tokens=config.scale.train_max_new_tokens,
     )
-    base = BaseModel(config.model.source, config.model.revision)
-    return Context(base, config.model.decoding, corpus, config.train)
+    base, treatment = _published(config.model), config.treatment
+    return Context(
+        base,
+        config.model.decoding,
+        corpus,
+        config.train,
+        None if treatment is None else _published(treatment),
+        None if treatment is None else treatment.decoding,
+    )
+
+
+def _published(model: ModelConfig) -> BaseModel:
+    return BaseModel(model.source, model.revision)
 
 
 def seeded(model: Model, seed: int) -> Model:
@@ -144,7 +155,7 @@ def distilled(models: Iterable[Model]) -> list[DistilledModel]:
 
 
 def _load(ref: TaskRef) -> LoadedTask:
-    task = load_task(ref.name, path=ref.path, options=ref.options)
+    task = load_task(ref.name, path=ref.path, options=ref.options, profile=ref.profile)
     return LoadedTask(ref, task, tuple(select(task.problems(), ref.limit)))
 
 
