@@ -32,7 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
     if len(config.tasks) != 1:
         raise BadInput("grade takes one task")
     ref = config.tasks[0]
-    task = load_task(ref.name, path=ref.path, options=ref.options)
+    task = load_task(ref.name, path=ref.path, options=ref.options, profile=ref.profile)
     problems = {p.id: p for p in task.problems()}
     lines = read_samples(arguments.samples, problems)
     _check_ks(arguments.k, lines)

@@ -25,7 +25,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-VERSION = "1"
+VERSION = "2"
 """Raised when a rule's results change."""
 
 _OPEN = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^`\r\n]*?)[ \t]*$")
@@ -142,12 +142,13 @@ def first_block(text: str, entry_point: str) -> str:
 
 
 def ssd_official(text: str, entry_point: str) -> str:
-    """The SSD release's rule: a letters-only tag followed at once by a newline, closed; the last match wins.
+    """The SSD release's rule: a tag of letters or none, followed at once by a newline, closed; the last match wins.
 
-    Tags such as ``python3``, a space after the tag, CRLF and unclosed fences find nothing (`ssd` behaviour table).
+    Tags such as ``python3``, a space after the tag, CRLF and unclosed fences find nothing. A fence that it does not see
+    open it may see close: its end, where a newline follows, then begins the next match. ``<code>`` marks are dropped.
     """
-    matches = re.findall(r"```[a-zA-Z]+\n(.*?)```", text, re.DOTALL)
-    return matches[-1] if matches else ""
+    matches: list[str] = re.findall(r"```[a-zA-Z]*\n(.*?)```", text, re.DOTALL)
+    return matches[-1].split("</code>")[0].replace("<code>", "") if matches else ""
 
 
 def livecodebench(text: str, entry_point: str) -> str:

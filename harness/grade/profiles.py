@@ -2,19 +2,29 @@
 
 ``strict`` is ours. ``livecodebench`` and ``ssd_official`` follow the published behaviour of LiveCodeBench's checker and
 of the evaluator released with SSD; the code is this project's own and runs in the same sandbox, so what is compared is
-rules and not isolation. Not reproduced: that graded code can patch the official comparator.
+rules and not isolation. ``docs/grading-profiles.md`` lists every rule with the test that holds it, and what is not
+reproduced: that graded code can patch the official comparator, that a missing pandas fails everything, and that their
+clocks measure wall time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from sandbox.guest.comparators import TEXT_RULES, VALUE_RULES, livecodebench_text
+from harness.errors import BadInput
+from harness.grade import arguments
+from harness.grade.environments import Environment
+from harness.nearest import nearest
+from sandbox.api import Limits
+from sandbox.guest.comparators import VALUE_RULES, livecodebench_text
 
 SECONDS_PER_TEST = 6.0
 """LiveCodeBench's limit for one test."""
+
+VERSION = 1
+"""Raised when a profile's verdicts change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,53 +32,93 @@ class Profile:
     """One grader's rules.
 
     ``tests`` says which tests count; ``budget`` whether the limit holds for each test or once for the program;
-    ``extraction`` names a rule of :mod:`harness.grade.extract`.
+    ``extraction`` names a rule of :mod:`harness.grade.extract`. ``arguments`` and ``expected`` read a function test,
+    ``text`` and ``value`` compare (expected first).
     """
 
     name: str
-    tests: str
-    budget: str
+    tests: Literal["public+private", "private"]
+    budget: Literal["test", "program"]
     extraction: str
+    environment: Environment
+    arguments: Callable[[str], tuple[Any, ...]]
+    expected: Callable[[str], Any]
     text: Callable[[str, str], bool]
     value: Callable[[Any, Any], bool]
-    recursion_limit: int = 1000
-    exit_is_failure: bool = False
+    seconds_per_test: float = SECONDS_PER_TEST
 
     def seconds(self, tests: int) -> float:
         """The limit in seconds: of one test, or (one budget) of the whole program."""
-        return SECONDS_PER_TEST if self.budget == "test" else (SECONDS_PER_TEST + 1) * tests + 5
+        if self.budget == "test":
+            return self.seconds_per_test
+        return self.seconds_per_test / SECONDS_PER_TEST * ((SECONDS_PER_TEST + 1) * tests + 5)
 
-
-def ssd_text(expected: str, actual: str) -> bool:
-    """The SSD release's comparison: line by line as text, else as white-space separated decimal numbers."""
-    return livecodebench_text(expected, actual)
-
-
-def ssd_value(expected: Any, actual: Any) -> bool:
-    """Both turned into strings and compared: ``[1, 2]`` is not ``[1.0, 2.0]``, and ``"25"`` is ``25``."""
-    return livecodebench_text(str(expected), str(actual))
+    def limits(self, tests: int, otherwise: Limits) -> Limits:
+        """CPU seconds by this profile's rule (ten times as much wall time); everything else as given."""
+        seconds = self.seconds(tests)
+        whole = self.budget == "program"
+        return replace(otherwise, cpu_seconds=seconds, wall_seconds=10 * seconds, whole_program=whole)
 
 
 def livecodebench_value(expected: Any, actual: Any) -> bool:
     """Equality, with a tuple counted as the list of its items."""
-    return bool(expected == (list(actual) if isinstance(actual, tuple) else actual))
+    try:
+        return bool(expected == (list(actual) if isinstance(actual, tuple) else actual))
+    except (ArithmeticError, RecursionError):  # a signalling NaN compares with nothing
+        return False
+
+
+def ssd_value(expected: Any, actual: Any) -> bool:
+    """Both turned into text and compared: ``[1, 2]`` is not ``[1.0, 2.0]``, and ``"25"`` is ``25``."""
+    try:
+        return livecodebench_text(str(expected), str(list(actual) if isinstance(actual, tuple) else actual))
+    except (ValueError, RecursionError):  # an integer too long to be written out
+        return False
 
 
 PROFILES: dict[str, Profile] = {
     "strict": Profile(
-        "strict", "public+private", "test", "last_defining", TEXT_RULES["same_text"], VALUE_RULES["equal"]
+        name="strict",
+        tests="public+private",
+        budget="test",
+        extraction="last_defining",
+        environment=Environment(),
+        arguments=arguments.json_lines,
+        expected=arguments.json_value,
+        text=livecodebench_text,
+        value=VALUE_RULES["equal"],
     ),
     "livecodebench": Profile(
-        "livecodebench", "public+private", "test", "livecodebench", livecodebench_text, livecodebench_value, 50_000
+        name="livecodebench",
+        tests="public+private",
+        budget="test",
+        extraction="livecodebench",
+        environment=Environment("star", recursion_limit=50_000, wraps=True, without=("quit", "help")),
+        arguments=arguments.json_lines_all,
+        expected=arguments.json_value,
+        text=livecodebench_text,
+        value=livecodebench_value,
     ),
     "ssd_official": Profile(
-        "ssd_official", "private", "program", "ssd_official", ssd_text, ssd_value, 1000, exit_is_failure=True
+        name="ssd_official",
+        tests="private",
+        budget="program",
+        extraction="ssd_official",
+        environment=Environment("ssd", wraps=True, opens=True, reloads=True, without=("exit", "quit")),
+        arguments=arguments.ssd_arguments,
+        expected=arguments.ssd_expected,
+        text=livecodebench_text,
+        value=ssd_value,
     ),
 }
 
 
-def prologue(profile: Profile) -> str:
-    """Source put before a program so that it behaves as under that grader."""
-    if profile.recursion_limit == 1000:
-        return ""
-    return f"import sys\nsys.setrecursionlimit({profile.recursion_limit})\n"
+def profile_named(name: str) -> Profile:
+    """The profile of a name.
+
+    Raises:
+        BadInput: where there is none.
+    """
+    if name not in PROFILES:
+        raise BadInput(f"task.profile={name}: no such profile{nearest(name, PROFILES)}")
+    return PROFILES[name]

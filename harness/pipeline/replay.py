@@ -30,7 +30,7 @@ def load_task_of(record: Record, task: str) -> LoadedTask:
     ref = task_ref(record, task)
     if ref.path and not Path(ref.path).exists():
         raise BadInput(f"{record.path.name}: the problems of {task} came from {ref.path}, which is not here")
-    found = load_task(ref.name, path=ref.path, options=ref.options)
+    found = load_task(ref.name, path=ref.path, options=ref.options, profile=ref.profile)
     loaded = LoadedTask(ref, found, tuple(select(found.problems(), ref.limit)))
     described = next(t for t in record.head["tasks"] if t["name"] == task)
     if tests_digest(loaded) != described["tests"]:

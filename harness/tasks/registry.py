@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.errors import BadInput
+from harness.grade.profiles import profile_named
 from harness.nearest import nearest
 from harness.tasks.base import Task
 from harness.tasks.cruxeval import load_cruxeval
 from harness.tasks.gsm8k import load_gsm8k
 from harness.tasks.humaneval import load_file, load_humaneval
 from harness.tasks.instructions import load_instructions
+from harness.tasks.livecodebench import load_livecodebench
+from harness.tasks.livecodebench_data import WINDOWS
 from harness.tasks.shell import load_shell
 from harness.tasks.starter import load_starter
 
@@ -36,23 +39,39 @@ Without a path, ``gsm8k`` and the two of CRUXEval come from the Hub at a pinned 
 
 def task_names() -> tuple[str, ...]:
     """Every name that :func:`load_task` takes, sorted."""
-    return tuple(sorted([*_BUILT_IN, *_FROM_FILE]))
+    return tuple(sorted([*_BUILT_IN, *_FROM_FILE, *WINDOWS]))
 
 
-def load_task(name: str, path: str = "", options: Sequence[tuple[str, str]] = ()) -> Task:
+def check_profile(name: str, profile: str) -> None:
+    """Whether a task can be graded by a profile's rules, which are rules for Python programs with inputs and outputs.
+
+    Raises:
+        BadInput: for an unknown profile, and for a task that has other tests than inputs and outputs.
+    """
+    profile_named(profile)
+    if profile != "strict" and name not in WINDOWS:
+        raise BadInput(f"task.profile={profile}: {name} can only be graded as 'strict'")
+
+
+def load_task(name: str, path: str = "", options: Sequence[tuple[str, str]] = (), profile: str = "strict") -> Task:
     """Load a task.
 
     Args:
         name: One of :func:`task_names`.
         path: The file with the problems, for tasks that read one.
         options: Settings that change a task's problems or verdicts.
+        profile: Whose rules decide verdicts (:data:`harness.grade.profiles.PROFILES`).
 
     Raises:
-        BadInput: for an unknown name, a path or an option the task does not take, or a file that cannot be used.
+        BadInput: for an unknown name, a path, an option or a profile the task does not take, or a file that cannot be
+            used.
         MissingCapability: where a package with the problems is not installed.
     """
     if name not in task_names():
         raise BadInput(f"task={name}: no such task{nearest(name, task_names())}")
+    check_profile(name, profile)
+    if name in WINDOWS:
+        return load_livecodebench(name, path, options, profile)
     for key, value in options:
         raise BadInput(f"task option {key}={value}: {name} has no options")
     if name in _FROM_FILE:

@@ -27,9 +27,10 @@ def same_text(expected: str, actual: str) -> bool:
 
 def _numbers(line: str) -> list[decimal.Decimal] | None:
     try:
-        return [decimal.Decimal(word) for word in line.split()]
+        numbers = [decimal.Decimal(word) for word in line.split()]
     except decimal.InvalidOperation:
         return None
+    return None if any(n.is_snan() for n in numbers) else numbers  # comparing a signalling NaN raises
 
 
 def livecodebench_text(expected: str, actual: str) -> bool:
