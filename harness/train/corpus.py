@@ -19,6 +19,10 @@ from harness.grade.extract import extract_code
 T = TypeVar("T")
 
 
+class NothingToTrainOn(BadInput):
+    """A corpus of which nothing is left: an outcome of its filters, and no reason to lose the rest of a run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One sampled response with the conversation it is trained as an answer to.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import BadInput
-from harness.train.corpus import Example
+from harness.train.corpus import Example, NothingToTrainOn
 
 IGNORE = -100
 """The label that torch's cross-entropy leaves out."""
@@ -55,7 +55,8 @@ def tokenise(examples: Sequence[Example], tokenizer: Any, max_length: int) -> Se
         max_length: tokens of a sequence at most; the response's tail is cut.
 
     Raises:
-        BadInput: where there is no chat template or nothing is left to train on.
+        BadInput: where there is no chat template.
+        NothingToTrainOn: where nothing is left to train on.
     """
     if not tokenizer.chat_template:
         raise BadInput("this model has no chat template to train responses in: use an instruct model")
@@ -81,7 +82,7 @@ def tokenise(examples: Sequence[Example], tokenizer: Any, max_length: int) -> Se
         prompt_tokens.append(len(prompt))
         ends.append(example.finished and len(response) <= room)
     if not keys:
-        raise BadInput(
+        raise NothingToTrainOn(
             f"nothing to train on: of {len(examples)} examples {len(too_long)} have a prompt of "
             f"max_length={max_length} tokens or more, and the rest have no response"
         )
