@@ -52,3 +52,7 @@ class Engine(Protocol):
     def describe(self) -> dict[str, str]:
         """What a record needs: library versions, device, dtype, threads, chat-template digest."""
         ...
+
+    def close(self) -> None:
+        """Give the memory of the weights back; the engine is of no use afterwards."""
+        ...
