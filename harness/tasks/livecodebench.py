@@ -182,6 +182,16 @@ def load_livecodebench(
     )
 
 
+def outline_livecodebench(name: str, options: Sequence[tuple[str, str]] = (), profile: str = "strict") -> LiveCodeBench:
+    """One of the three sets as far as a plan needs it: as many problems as were published, with nothing in them.
+
+    It needs neither the files nor a network, and nothing can be sampled or graded with it.
+    """
+    chosen = {**DEFAULTS, **checked_options(name, options)}
+    items = tuple(Problem(f"{name}/{n}", "", "", {}) for n in range(1, WINDOWS[name].problems + 1))
+    return LiveCodeBench(name, items, {}, grading.profile_named(profile), chosen["prompt"], f"outline-{len(items)}")
+
+
 def erratum(problem: Problem) -> str:
     """Why LiveCodeBench's errata name a problem, by its id or its title; empty where they do not."""
     title = "-".join(dict(problem.meta)["title"].lower().split())

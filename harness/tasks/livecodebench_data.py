@@ -171,6 +171,10 @@ def hub_file(name: str) -> Path:
             "or name a file with task.NAME.path=…"
         ) from error
     try:
+        return Path(hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=REVISION, local_files_only=True))
+    except (OSError, ValueError):
+        pass
+    try:
         return Path(hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=REVISION))
     except (OSError, ValueError, RuntimeError) as error:
         raise MissingCapability(

@@ -12,7 +12,7 @@ from harness.tasks.cruxeval import load_cruxeval
 from harness.tasks.gsm8k import load_gsm8k
 from harness.tasks.humaneval import load_file, load_humaneval
 from harness.tasks.instructions import load_instructions
-from harness.tasks.livecodebench import load_livecodebench
+from harness.tasks.livecodebench import load_livecodebench, outline_livecodebench
 from harness.tasks.livecodebench_data import WINDOWS
 from harness.tasks.shell import load_shell
 from harness.tasks.starter import load_starter
@@ -79,3 +79,14 @@ def load_task(name: str, path: str = "", options: Sequence[tuple[str, str]] = ()
     if path:
         raise BadInput(f"task.path={path}: {name} has its own problems; task.path is for {', '.join(_FROM_FILE)}")
     return _BUILT_IN[name]()
+
+
+def outline_task(name: str, path: str = "", options: Sequence[tuple[str, str]] = (), profile: str = "strict") -> Task:
+    """A task for planning: like :func:`load_task`, but sets of a known size that are not in a file are not fetched.
+
+    Their problems are empty, so only their number means anything.
+    """
+    if name in WINDOWS and not path:
+        check_profile(name, profile)
+        return outline_livecodebench(name, options, profile)
+    return load_task(name, path, options, profile)
