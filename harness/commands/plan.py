@@ -15,7 +15,7 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.pipeline.cost import estimate
     from harness.pipeline.plan import make_plan
 
-    plan = make_plan(resolve(arguments.overrides))
+    plan = make_plan(resolve(arguments.overrides), outline=True)
     document: dict[str, Any] = {
         "ablation": plan.ablation.name,
         "question": plan.ablation.question,

@@ -24,7 +24,7 @@ from harness.spec import (
     TaskRef,
 )
 from harness.tasks.base import Problem, Task
-from harness.tasks.registry import load_task
+from harness.tasks.registry import load_task, outline_task
 from harness.tasks.selection import select
 from harness.train.pools import load_pool
 
@@ -73,8 +73,10 @@ class Plan:
         return tuple(dict.fromkeys(c.model for c in self.cells))
 
 
-def make_plan(config: RunConfig) -> Plan:
+def make_plan(config: RunConfig, outline: bool = False) -> Plan:
     """Expand an ablation into cells, ordered so that arms of one model stand together.
+
+    ``outline`` is for looking at a design: sets of problems that would have to be fetched are only counted.
 
     Raises:
         BadInput: for settings that make no design (a temperature below zero, an arm of unknown name in a contrast).
@@ -87,7 +89,7 @@ def make_plan(config: RunConfig) -> Plan:
     measurement = ablation.measurement(config.settings, given)
     _check(arms, contrasts, derived, measurement)
     _check_heldout(derived, [ref.name for ref in config.tasks])
-    tasks = tuple(_load(ref) for ref in config.tasks)
+    tasks = tuple(_load(ref, outline) for ref in config.tasks)
     seeds = config.scale.seeds or (config.seed,)
     cells = [
         Cell(arm.name, config.seed + seed, t.ref.name, seeded(arm.model, config.seed + seed), arm.policy)
@@ -154,8 +156,9 @@ def distilled(models: Iterable[Model]) -> list[DistilledModel]:
     return [m for m in found if isinstance(m, DistilledModel)]
 
 
-def _load(ref: TaskRef) -> LoadedTask:
-    task = load_task(ref.name, path=ref.path, options=ref.options, profile=ref.profile)
+def _load(ref: TaskRef, outline: bool) -> LoadedTask:
+    load = outline_task if outline else load_task
+    task = load(ref.name, path=ref.path, options=ref.options, profile=ref.profile)
     return LoadedTask(ref, task, tuple(select(task.problems(), ref.limit)))
 
 
