@@ -20,6 +20,7 @@ from harness.spec import (
     Measurement,
     Model,
     Policy,
+    ScaledModel,
     Selection,
     TaskRef,
 )
@@ -136,6 +137,8 @@ def seeded(model: Model, seed: int) -> Model:
         return model
     if isinstance(model, InterpolatedModel):
         return replace(model, first=seeded(model.first, seed), second=seeded(model.second, seed))
+    if isinstance(model, ScaledModel):
+        return replace(model, parent=seeded(model.parent, seed), seed=seed)
     start = None if model.start is None else seeded(model.start, seed)
     return replace(model, parent=seeded(model.parent, seed), start=start, seed=seed)
 
@@ -147,6 +150,8 @@ def ancestors(model: Model) -> list[Model]:
         made_from = (model.parent,) if model.start is None else (model.parent, model.start)
     elif isinstance(model, InterpolatedModel):
         made_from = (model.first, model.second)
+    elif isinstance(model, ScaledModel):
+        made_from = (model.parent,)
     return list(dict.fromkeys([*(a for m in made_from for a in ancestors(m)), model]))
 
 
@@ -154,6 +159,12 @@ def distilled(models: Iterable[Model]) -> list[DistilledModel]:
     """Every distilled model among these and their ancestors, makers first, each once."""
     found = dict.fromkeys(a for m in models for a in ancestors(m))
     return [m for m in found if isinstance(m, DistilledModel)]
+
+
+def sampled(models: Iterable[Model]) -> list[DistilledModel | ScaledModel]:
+    """Every model among these and their ancestors that is made from a sampled corpus, makers first, each once."""
+    found = dict.fromkeys(a for m in models for a in ancestors(m))
+    return [m for m in found if isinstance(m, DistilledModel | ScaledModel)]
 
 
 def _load(ref: TaskRef, outline: bool) -> LoadedTask:

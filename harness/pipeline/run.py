@@ -16,11 +16,11 @@ from harness.ledger.store import Step, load_lines
 from harness.pipeline.generation import drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
 from harness.pipeline.manifest import grader, prompt_digests, totals
-from harness.pipeline.plan import Cell, Plan, distilled, make_plan
-from harness.pipeline.weights import corpus_of, train_step, weights
+from harness.pipeline.plan import Cell, Plan, make_plan, sampled
+from harness.pipeline.weights import corpus_of, scale_step, train_step, weights
 from harness.pipeline.workshop import Workshop
 from harness.progress import say
-from harness.spec import DistilledModel, InterpolatedModel, Model
+from harness.spec import DistilledModel, InterpolatedModel, Model, ScaledModel
 from harness.tasks.selection import id_list_digest
 from harness.train.decontaminate import overlap_report
 from harness.train.pools import load_pool
@@ -59,7 +59,7 @@ def run(config: RunConfig, runs: Path) -> Record:
 
 def contamination(plan: Plan) -> dict[str, Any]:
     """13-gram overlap of the training pools with every evaluation problem of the run's tasks."""
-    pools = dict.fromkeys(m.corpus.pool for m in distilled(plan.models))
+    pools = dict.fromkeys(m.corpus.pool for m in sampled(plan.models))
     training = {p.id: p.instruction for name in pools for p in load_pool(name).prompts}
     evaluation = {f"{t.ref.name}:{p.id}": p.prompt for t in plan.tasks for p in t.task.problems()}
     return overlap_report(training, evaluation).summary()
@@ -143,6 +143,18 @@ def _model_row(shop: Workshop, model: Model) -> dict[str, Any]:
             "train": {k: v for k, v in facts.items() if k != "weight_digest"},
             **row,
         }
+    if isinstance(model, ScaledModel):
+        parent = weights(shop, model.parent)
+        facts = scale_step(shop, model, parent).facts()
+        return {
+            "kind": "scaled",
+            "seed": model.seed,
+            "round": model.round,
+            "parent": parent.weight_digest,
+            "corpus": corpus_of(shop, model).output_digest("corpus.jsonl"),
+            "fit": {k: v for k, v in facts.items() if k != "weight_digest"},
+            **row,
+        }
     if isinstance(model, InterpolatedModel):
         mixed = {"first": model.first, "second": model.second}
         made_from = {name: weights(shop, m).weight_digest for name, m in mixed.items()}
@@ -168,10 +180,15 @@ def _rows(plan: Plan, graded: list[Graded]) -> tuple[list[Row], list[Row]]:
 
 
 def _corpora(shop: Workshop, plan: Plan) -> list[Row]:
+    """Every corpus once for each set of filters: models that differ in something else were made from the same rows."""
     rows: list[Row] = []
-    for model in distilled(plan.models):
-        corpus = corpus_of(shop, model)
-        where = {"seed": model.seed, "round": model.round, "corpus": corpus.key}
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for model in sampled(plan.models):
+        corpus, filters = corpus_of(shop, model), model.corpus.filters
+        if (corpus.key, filters) in seen:
+            continue
+        seen.add((corpus.key, filters))
+        where = {"seed": model.seed, "round": model.round, "corpus": corpus.key, "filters": filters}
         fields = ("problem", "index", "prompt", "text", "finish", "tokens")
         found = load_lines(corpus.read("corpus.jsonl"))
         for row, reason in zip(found, drop_reasons(found, model.corpus), strict=True):
