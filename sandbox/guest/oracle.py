@@ -120,6 +120,17 @@ def free_names(code: types.CodeType) -> set[str]:
     return names
 
 
+def looks_up(code: types.CodeType, name: str) -> bool:
+    """Whether code looks a name up outside itself (an attribute of that name does not count)."""
+    if name not in free_names(code):
+        return False
+    import dis
+
+    if any(i.opname in ("LOAD_GLOBAL", "LOAD_NAME") and i.argval == name for i in dis.get_instructions(code)):
+        return True
+    return any(looks_up(constant, name) for constant in code.co_consts if isinstance(constant, types.CodeType))
+
+
 def digest(arguments: bytes) -> str:
     """Fingerprint of a call's arguments."""
     return blake2b(arguments, digest_size=8).hexdigest()
@@ -155,7 +166,8 @@ def run_script(header: dict[str, Any], items: list[bytes]) -> None:
     """Run ``check(candidate)`` and report outcome, detail and the number of calls made.
 
     In-process graders give the script the candidate's globals. Here, a name that the script uses and nobody defines is
-    a standard module that is loaded anyway (data sets forget ``import math``), else a function of the candidate.
+    a standard module that is loaded anyway (data sets forget ``import math``), else a function of the candidate. Where
+    the script's ``check`` calls a ``check``, it means the candidate's function of that name (MBPP has one), not itself.
     """
     border = Border(items, header["digests"], header["live"])
     namespace = new_module("check_script").__dict__
@@ -172,6 +184,8 @@ def run_script(header: dict[str, Any], items: list[bytes]) -> None:
         namespace.pop("check", None)
         exec(code, namespace)
         check = namespace.get("check")
+        if isinstance(check, types.FunctionType) and looks_up(check.__code__, "check"):
+            namespace["check"] = Proxy(border, "check")
         namespace[entry] = namespace["candidate"] = proxy
         if check is not None:
             check(proxy)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.tasks.registry import load_task
 from sandbox import Call, Calls, CheckScript, Job, Limits, Outcome, StdinTests
 from sandbox.bubblewrap import _Process
 from sandbox.docker import _Container
@@ -65,13 +66,11 @@ def test_every_humaneval_solution_passes_and_an_empty_body_fails(executor: PoolE
 
 @pytest.mark.skipif(not MBPP.exists(), reason="the shared MBPP file is not here")
 def test_every_mbpp_solution_passes(executor: PoolExecutor) -> None:
+    task = load_task("mbpp", str(MBPP))
     jobs = []
-    for line in MBPP.read_text().splitlines():
-        p = json.loads(line)
-        tested = p["test"].split("assert ", 1)[1]
-        entry = "check" if tested.startswith("check(") else p["entry_point"].strip()
-        source = p["prompt"][: p["prompt"].index("    '''")] + p["canonical_solution"]
-        jobs.append(Job(p["task_id"], source, CheckScript(p["test"], entry, p["prompt"])))
+    for p in task.problems():  # without doc strings: they are not indented as the solutions are
+        source = p.prompt[: p.prompt.index("    '''")] + p.canonical_solution
+        jobs.append(Job(p.id, source, task.plan(p)))
     reports = list(executor.run(jobs))
     assert [r for r in reports if not r.passed] == []
     assert len(reports) == 427
@@ -84,6 +83,30 @@ def test_a_script_whose_calls_depend_on_answers(executor: PoolExecutor) -> None:
     jobs = [Job(str(k), f"def f(x): return x * {k}", script, QUICK) for k in (2, 3, 4, 6)]
     passed = {r.key: r.passed for r in executor.run(jobs)}
     assert passed == {"2": True, "3": False, "4": True, "6": True}
+
+
+def test_a_script_that_tests_the_candidates_own_check(executor: PoolExecutor) -> None:
+    """MBPP/56: the program's function is called check, and so is the script's."""
+    script = CheckScript("def check(candidate):\n    assert [check(x) for x in (1, 2)] == [2, 4]", "other")
+    good = "def other(): pass\ndef check(x): return 2 * x"
+    sources = {"good": good, "bad": good.replace("2 * x", "x"), "absent": "def other(): pass"}
+    outcomes = {r.key: r.outcome for r in executor.run([Job(k, s, script, QUICK) for k, s in sources.items()])}
+    assert outcomes == {"good": Outcome.PASSED, "bad": Outcome.WRONG_ANSWER, "absent": Outcome.RUNTIME_ERROR}
+
+
+def test_a_recursive_check_through_an_attribute_stays_the_scripts_own(executor: PoolExecutor) -> None:
+    script = CheckScript(
+        "class A:\n    check = 4\ndef check(candidate):\n    assert candidate(2) == A.check", "double"
+    )
+    (report,) = executor.run([Job("p", "def double(x): return 2 * x", script, QUICK)])
+    assert report.passed, report
+
+
+def test_a_program_that_draws_without_a_seed_draws_the_same_on_every_worker(executor: PoolExecutor) -> None:
+    source = "import random\ndef f(): raise ValueError(random.random())"
+    script = CheckScript("def check(candidate):\n    candidate()", "f")
+    details = {r.detail for r in executor.run(Job(str(i), source, script, QUICK) for i in range(8))}
+    assert len(details) == 1
 
 
 def test_a_stateful_program_sees_the_scripts_own_order_of_calls(executor: PoolExecutor) -> None:
