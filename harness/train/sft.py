@@ -41,6 +41,7 @@ class TrainedModel:
     ``losses`` are the mean token losses of the optimiser steps. ``sequence_tokens`` counts tokens passed through the
     model and ``target_tokens`` those with loss, both over all steps, padding excluded. ``ended`` is how many sequences
     have an end token as target; ``truncated`` and ``too_long`` count sequences cut at, or left out for, ``max_length``.
+    ``checkpoint`` is the step whose weights these are; ``heldout`` counts sequences kept out of training to choose it.
     """
 
     path: Path
@@ -54,6 +55,24 @@ class TrainedModel:
     too_long: int
     trainable_parameters: int
     versions: tuple[tuple[str, str], ...]
+    checkpoint: int = 0
+    heldout: int = 0
+    heldout_losses: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a trainer leaves besides the merged weights.
+
+    ``checkpoint`` is the step whose weights were taken; ``heldout_losses`` are (step, loss) of every checkpoint, the
+    loss being the mean over held-out sequences of their mean token loss.
+    """
+
+    losses: tuple[float, ...]
+    trainable_parameters: int
+    versions: tuple[tuple[str, str], ...]
+    checkpoint: int
+    heldout_losses: tuple[tuple[int, float], ...] = ()
 
 
 class TrainingDiverged(HarnessError):
@@ -96,7 +115,8 @@ def train(
         import torch
         from transformers import AutoTokenizer
 
-        from harness.train import trainer as backend
+        if recipe.processes == 1:  # otherwise only the processes of the group need what it imports
+            from harness.train import trainer as backend
     except ImportError as error:
         raise MissingCapability(f"training needs {error.name}: pip install 'harness-referee[run]'") from None
     if device == "auto":
@@ -106,7 +126,9 @@ def train(
 
     sequences = tokens.tokenise(examples, AutoTokenizer.from_pretrained(model_path), recipe.max_length)
     lengths = [len(ids) for ids in sequences.input_ids]
-    order = tokens.schedule(len(lengths), lengths, recipe.steps, recipe.batch_size, seed)
+    used, heldout = tokens.hold_out(sequences, recipe.heldout)
+    drawn = tokens.schedule(len(used), [lengths[i] for i in used], recipe.steps, recipe.batch_size, seed)
+    order = [used[i] for i in drawn]
     inputs = {
         "version": STEP_VERSION,
         "weights": digests.weight_digest(model_path),
@@ -118,17 +140,24 @@ def train(
     work = out_dir.with_name(out_dir.name + ".partial")
     _claim(work, inputs)
     shutil.rmtree(work / "merged", ignore_errors=True)
-    run = backend.run(
-        model_path=model_path,
-        sequences=sequences,
-        order=order,
-        recipe=recipe,
-        seed=seed,
-        checkpoints=work / "checkpoints",
-        merged=work / "merged",
-        progress=progress,
-        device=device,
-    )
+    job: dict[str, Any] = {
+        "model_path": model_path,
+        "sequences": sequences,
+        "order": order,
+        "heldout": heldout,
+        "recipe": recipe,
+        "seed": seed,
+        "checkpoints": work / "checkpoints",
+        "resume": whole_checkpoint(work / "checkpoints"),
+        "merged": work / "merged",
+        "device": device,
+    }
+    if recipe.processes == 1:
+        run = backend.run(**job, progress=progress)
+    else:
+        from harness.train.distribute import run_distributed
+
+        run = run_distributed(job, work / "job", progress)
     if not all(math.isfinite(loss) for loss in run.losses):
         bad = next(i for i, loss in enumerate(run.losses) if not math.isfinite(loss))
         raise TrainingDiverged(
@@ -140,7 +169,7 @@ def train(
         path=out_dir,
         weight_digest=digests.weight_digest(work / "merged"),
         losses=run.losses,
-        sequences=len(lengths),
+        sequences=len(used),
         sequence_tokens=sum(lengths[i] for i in order),
         target_tokens=sum(lengths[i] - sequences.prompt_tokens[i] for i in order),
         ended=sum(sequences.ends),
@@ -148,6 +177,9 @@ def train(
         too_long=len(sequences.too_long),
         trainable_parameters=run.trainable_parameters,
         versions=run.versions,
+        checkpoint=run.checkpoint,
+        heldout=len(heldout),
+        heldout_losses=run.heldout_losses,
     )
     record = {k: v for k, v in asdict(result).items() if k != "path"}
     (work / "merged" / RESULT_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -161,6 +193,7 @@ def load_result(out_dir: Path) -> TrainedModel:
     record = json.loads((out_dir / RESULT_FILE).read_text(encoding="utf-8"))
     record["losses"] = tuple(record["losses"])
     record["versions"] = tuple((k, v) for k, v in record["versions"])
+    record["heldout_losses"] = tuple((step, loss) for step, loss in record.get("heldout_losses", ()))
     return TrainedModel(path=out_dir, **record)
 
 
@@ -170,12 +203,27 @@ def check_recipe(recipe: TrainRecipe) -> None:
     Raises:
         BadInput: naming the key and the value.
     """
-    for key in ("steps", "batch_size", "micro_batch_size", "max_length", "lora_rank"):
+    for key in ("steps", "batch_size", "micro_batch_size", "max_length", "lora_rank", "processes"):
         if getattr(recipe, key) < 1:
             raise BadInput(f"train.{key}={getattr(recipe, key)}: must be at least 1")
     if recipe.batch_size % recipe.micro_batch_size:
         raise BadInput(
             f"train.micro_batch_size={recipe.micro_batch_size}: must divide train.batch_size={recipe.batch_size}"
+        )
+    if recipe.batch_size % (recipe.micro_batch_size * recipe.processes):
+        raise BadInput(
+            f"train.processes={recipe.processes}: processes × train.micro_batch_size={recipe.micro_batch_size} must "
+            f"divide train.batch_size={recipe.batch_size}"
+        )
+    if (recipe.processes > 1) != (recipe.sharding != "none"):
+        wanted = "ddp or fsdp" if recipe.processes > 1 else "none"
+        raise BadInput(f"train.sharding={recipe.sharding}: with train.processes={recipe.processes} it must be {wanted}")
+    if recipe.save_steps < 0:
+        raise BadInput(f"train.save_steps={recipe.save_steps}: must be 0 (eight checkpoints a run) or above")
+    if (recipe.checkpoint == "heldout") != (recipe.heldout > 0):
+        raise BadInput(
+            f"train.heldout={recipe.heldout}: train.checkpoint={recipe.checkpoint} needs "
+            + ("examples to choose by" if recipe.checkpoint == "heldout" else "0")
         )
     if not 0 <= recipe.min_lr_ratio <= 1:
         raise BadInput(f"train.min_lr_ratio={recipe.min_lr_ratio}: must be from 0 to 1")
@@ -211,19 +259,24 @@ def copy_parent_files(parent: Path, child: Path) -> None:
             shutil.copyfile(parent / name, child / name)
 
 
+def save_steps(recipe: TrainRecipe) -> int:
+    """Optimiser steps between checkpoints."""
+    return recipe.save_steps or max(1, -(-recipe.steps // CHECKPOINTS))
+
+
 def whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; the others are removed."""
+    """The newest checkpoint that was written to its end; those that were not are removed."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1]))
     whole = [p for p in found if (p / WHOLE).is_file()]
     for path in found:
-        if path not in whole[-1:]:
+        if path not in whole:
             shutil.rmtree(path)
     return whole[-1] if whole else None
 
 
 def mark_whole(checkpoint: Path) -> None:
     """Say that a checkpoint is complete, after everything in it has reached the disk."""
-    for path in checkpoint.iterdir():
+    for path in checkpoint.rglob("*"):
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.canonical import text_digest
 from harness.errors import BadInput
 from harness.train.corpus import Example, NothingToTrainOn
 
@@ -142,3 +143,15 @@ def schedule(n: int, lengths: Sequence[int], steps: int, batch_size: int, seed: 
     for start in range(0, steps * batch_size, batch_size):
         result.extend(sorted(stream[start : start + batch_size], key=lambda i: (lengths[i], i)))
     return result
+
+
+def hold_out(sequences: Sequences, count: int) -> tuple[list[int], list[int]]:
+    """Indices to train on and ``count`` indices to keep out, chosen by a hash of the keys: the same for every seed.
+
+    Raises:
+        BadInput: where nothing would be left to train on.
+    """
+    if count >= len(sequences.keys):
+        raise BadInput(f"train.heldout={count}: of {len(sequences.keys)} examples none would be left to train on")
+    ranked = sorted(range(len(sequences.keys)), key=lambda i: text_digest(sequences.keys[i]))
+    return sorted(ranked[count:]), sorted(ranked[:count])
