@@ -45,7 +45,7 @@ class EngineConfig:
     """Which engine generates, and on what. ``threads`` 0 takes every core.
 
     The second block is for ``engine=vllm``: zeros leave a setting to vLLM, and ``enforce_eager`` None means eager on a
-    CPU and compiled on a GPU.
+    CPU and compiled on a GPU. The third is for ``engine=openai`` (:class:`harness.generate.openai_engine.Server`).
     """
 
     name: str
@@ -61,6 +61,15 @@ class EngineConfig:
     max_model_len: int = field(default=0, metadata=LATER)
     max_num_seqs: int = field(default=0, metadata=LATER)
     enforce_eager: bool | None = field(default=None, metadata=LATER)
+
+    base_url: str = field(default="", metadata=LATER)
+    served_model: str = field(default="", metadata=LATER)
+    api_key_env: str = field(default="", metadata=LATER)
+    extended: bool = field(default=False, metadata=LATER)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = field(default="max_tokens", metadata=LATER)
+    concurrency: int = field(default=16, metadata=LATER)
+    retries: int = field(default=5, metadata=LATER)
+    timeout: float = field(default=600.0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

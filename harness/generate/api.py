@@ -26,7 +26,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One sample. ``finish`` is ``stop`` where the model ended by itself, ``length`` where the limit cut it."""
+    """One sample. ``finish`` is ``stop`` where the model ended by itself, ``length`` where the limit cut it.
+
+    ``new_tokens`` is given where a server tells how many tokens it drew but not which.
+    """
 
     key: str
     index: int
@@ -34,6 +37,12 @@ class Completion:
     token_ids: tuple[int, ...]
     finish: Literal["stop", "length"]
     prompt_tokens: int
+    new_tokens: int | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens drawn, the stop token included where the engine counts it."""
+        return len(self.token_ids) if self.new_tokens is None else self.new_tokens
 
 
 class Engine(Protocol):

@@ -9,6 +9,7 @@ import ablations
 from harness.ablation import Ablation, Context
 from harness.config import ModelConfig, RunConfig
 from harness.errors import BadInput
+from harness.generate.engines import check_arms
 from harness.spec import (
     Arm,
     BaseModel,
@@ -89,6 +90,7 @@ def make_plan(config: RunConfig, outline: bool = False) -> Plan:
     derived = ablation.derived(config.settings)
     measurement = ablation.measurement(config.settings, given)
     _check(arms, contrasts, derived, measurement)
+    check_arms(config.engine, arms, measured=measurement is not None)
     _check_heldout(derived, [ref.name for ref in config.tasks])
     tasks = tuple(_load(ref, outline) for ref in config.tasks)
     seeds = config.scale.seeds or (config.seed,)
