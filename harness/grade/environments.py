@@ -67,7 +67,7 @@ class Environment:
         if not self.wraps:
             return code
         return (
-            f"{self._setup()}_referee['streams'] = _referee['Streams']()\n__name__ = 'tmp_sol'\n"
+            f"{self._setup(code)}_referee['streams'] = _referee['Streams']()\n__name__ = 'tmp_sol'\n"
             f"{self._prelude(code)}{as_function(code)}\n_referee['streams'].run(wrapped_function, {self.opens})\n"
         )
 
@@ -78,26 +78,37 @@ class Environment:
         if self.reloads:
             of_class = "class Solution:" in code or "class Solution(" in code
             source = self._prelude(code) + "\n" + code
-            return f"{self._setup()}{ENTRY} = _referee['reloaded']({source!r}, {of_class}, {name!r})\n"
+            return f"{self._setup(code)}{ENTRY} = _referee['reloaded']({source!r}, {of_class}, {name!r})\n"
         of_class = "class Solution" in code
         return (
-            f"{self._setup()}{self._prelude(code)}\n\n{code}\n"
+            f"{self._setup(code)}{self._prelude(code)}\n\n{code}\n"
             f"{ENTRY} = _referee['method'](globals(), {of_class}, {name!r})\n"
         )
 
-    def _setup(self) -> str:
-        return f"_referee = {{}}\nexec({_standins()!r}, _referee)\n_referee['disarm']({self.without or ()!r})\n"
+    def _setup(self, code: str) -> str:
+        # What is taken away must not be missing when these are loaded, which there has happened long before.
+        before = _data_imports(code) if self.prelude == "ssd" else ""
+        return f"{before}_referee = {{}}\nexec({_standins()!r}, _referee)\n_referee['disarm']({self.without or ()!r})\n"
 
     def _prelude(self, code: str) -> str:
         imports = {"none": "", "star": STAR_IMPORTS, "ssd": SSD_IMPORTS}[self.prelude]
         if self.prelude == "ssd":
-            # Loading them takes longer than most programs run; and a machine without pandas must not fail everything.
-            for short, module in (("np", "numpy"), ("pd", "pandas")):
-                if re.search(rf"\b{short}\b", code):
-                    imports += f"try:\n    import {module} as {short}\nexcept ImportError:\n    pass\n"
+            imports += _data_imports(code)
         if self.recursion_limit:
             imports += f"import sys\nsys.setrecursionlimit({self.recursion_limit})\n"
         return imports
+
+
+def _data_imports(code: str) -> str:
+    """``np`` and ``pd`` where the program mentions them: loading them takes longer than most programs run.
+
+    A machine without them must not fail every program, which is what happens there.
+    """
+    return "".join(
+        f"try:\n    import {module} as {short}\nexcept ImportError:\n    pass\n"
+        for short, module in (("np", "numpy"), ("pd", "pandas"))
+        if re.search(rf"\b{short}\b", code)
+    )
 
 
 def _plain_function(code: str, name: str) -> str:

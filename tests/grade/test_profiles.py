@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadInput
-from harness.grade.profiles import PROFILES, prologue
+from harness.grade.profiles import PROFILES, profile_named
 from harness.grade.repeat import flips
 from harness.grade.verdict import Verdict
-from sandbox import Outcome
+from sandbox import Limits, Outcome
 
 
 @pytest.mark.parametrize(
     ("expected", "actual", "ssd", "lcb"),
-    [([1.0, 2.0], [1, 2], False, True), (25, "25", True, False), ([1], (1,), False, True), (3, 4, False, False)],
+    [([1.0, 2.0], [1, 2], False, True), (25, "25", True, False), ([1], (1,), True, True), (3, 4, False, False)],
 )
 def test_values(expected: object, actual: object, ssd: bool, lcb: bool) -> None:
     assert PROFILES["ssd_official"].value(expected, actual) is ssd
@@ -32,9 +32,19 @@ def test_nine_seconds_on_one_test_fit_one_budget_and_not_a_limit_per_test() -> N
     assert PROFILES["livecodebench"].seconds(1) == 6
 
 
-def test_recursion_limits() -> None:
-    assert "50000" in prologue(PROFILES["livecodebench"])
-    assert prologue(PROFILES["ssd_official"]) == ""
+def test_one_budget_covers_all_tests_and_a_limit_each_of_them() -> None:
+    """Seven seconds a test and five more, once; or six seconds for each."""
+    whole = PROFILES["ssd_official"].limits(10, Limits())
+    each = PROFILES["livecodebench"].limits(10, Limits())
+    assert (whole.cpu_seconds, whole.whole_program) == (75.0, True)
+    assert (each.cpu_seconds, each.whole_program) == (6.0, False)
+    assert whole.wall_seconds >= 10 * whole.cpu_seconds
+    assert PROFILES["strict"].limits(3, Limits(memory_bytes=7)).memory_bytes == 7
+
+
+def test_an_unknown_profile_gets_the_nearest_one() -> None:
+    with pytest.raises(BadInput, match="no such profile; did you mean 'livecodebench'"):
+        profile_named("livecodbench")
 
 
 def _verdict(key: str, outcome: Outcome) -> Verdict:
