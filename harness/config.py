@@ -50,7 +50,7 @@ class EngineConfig:
 
     name: str
     device: Literal["auto", "cpu", "cuda"]
-    dtype: Literal["auto", "float32", "bfloat16"]
+    dtype: Literal["float32", "bfloat16"]
     max_batch_rows: int
     threads: int
 

@@ -113,8 +113,6 @@ def open_engine(settings: EngineConfig, weights: Path) -> Engine:
         return OpenAIEngine.load(server(settings, str(weights)), max_batch_rows=settings.max_batch_rows)
     from harness.generate.engine import TransformersEngine
 
-    if settings.dtype == "auto":
-        raise BadInput("engine.dtype=auto: engine=transformers takes float32 or bfloat16")
     return TransformersEngine.load(
         weights,
         device=settings.device,

@@ -7,7 +7,6 @@ reproducibility); so archive samples.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,7 +66,7 @@ class VllmEngine:
 
         Args:
             path: folder with config, safetensors and tokenizer (:func:`harness.models.resolve`).
-            settings: for vLLM; its ``path`` is not used. ``dtype="auto"`` takes the type the weights are stored in.
+            settings: for vLLM; its ``path`` is not used.
             data_parallel_size: replicas, each a process with its own weights and a share of the requests.
             max_batch_rows: samples of a batch.
             threads: CPU threads of each replica; by default vLLM's choice.
@@ -86,8 +85,6 @@ class VllmEngine:
             if value < 1:
                 raise BadInput(f"engine.{name}={value}: must be at least 1")
         chosen = replace(settings or Load(""), path=str(path))
-        if chosen.dtype == "auto":
-            chosen = replace(chosen, dtype=stored_dtype(path))
         tokenizer, generation_config = load_tokenizer(path)
         workers = [
             Worker.start(chosen, environment)
@@ -180,13 +177,6 @@ def load_tokenizer(path: Path) -> tuple[Any, Any]:
             raise BadInput(f"{path}: its tokenizer cannot be loaded ({error})") from None
         settings = GenerationConfig.from_pretrained(path) if (path / "generation_config.json").is_file() else None
     return tokenizer, settings
-
-
-def stored_dtype(path: Path) -> str:
-    """The type a model folder says its weights are stored in."""
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    nested = config.get("text_config") or {}
-    return str(config.get("dtype") or config.get("torch_dtype") or nested.get("dtype") or "float32")
 
 
 def spread(weights: Sequence[int], parts: int) -> list[list[int]]:
