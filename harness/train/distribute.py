@@ -95,6 +95,8 @@ def environment(recipe: TrainRecipe, device: str) -> dict[str, str]:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         out.setdefault("OMP_NUM_THREADS", str(max(1, cores // recipe.processes)))
         out.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    if recipe.sharding == "fsdp":  # the first process reads the weights and sends the others their shards
+        out |= {"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
     return out
 
 

@@ -251,6 +251,7 @@ def fsdp_settings(recompute: bool) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "reshard_after_forward": True,
         "activation_checkpointing": recompute,
+        "cpu_ram_efficient_loading": True,
         "state_dict_type": "SHARDED_STATE_DICT",
     }
 
