@@ -7,9 +7,10 @@ no plotting, so that a reader learns the whole experiment from one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from harness.canonical import LATER
 from harness.spec import (
     Arm,
     BaseModel,
@@ -29,7 +30,10 @@ Status = Literal["supported", "refuted", "equivalent", "inconclusive", "untested
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """A model's own decoding settings: what its makers recommend, and what SSD uses with it."""
+    """A model's own decoding settings: what its makers recommend, and what SSD uses with it.
+
+    ``train_top_k`` and ``train_top_p`` are for models whose corpus is truncated in another way than their evaluation.
+    """
 
     t_base: float
     t_train: float
@@ -38,6 +42,8 @@ class Decoding:
     top_p: float
     base_top_k: int
     base_top_p: float
+    train_top_k: int | None = field(default=None, metadata=LATER)
+    train_top_p: float | None = field(default=None, metadata=LATER)
 
     @property
     def base(self) -> Policy:
@@ -47,7 +53,9 @@ class Decoding:
     @property
     def train(self) -> Policy:
         """SSD's training-time sampling."""
-        return Policy.single(self.t_train, self.top_k, self.top_p)
+        top_k = self.top_k if self.train_top_k is None else self.train_top_k
+        top_p = self.top_p if self.train_top_p is None else self.train_top_p
+        return Policy.single(self.t_train, top_k, top_p)
 
     @property
     def eval(self) -> Policy:

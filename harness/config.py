@@ -18,6 +18,7 @@ import ablations
 from harness.ablation import Decoding
 from harness.canonical import LATER
 from harness.errors import BadInput
+from harness.models import catalogue
 from harness.nearest import nearest
 from harness.spec import TaskRef, TrainRecipe
 
@@ -32,12 +33,18 @@ GROUPS = ("ablation", "model", "task", "engine", "train", "sandbox", "scale", "l
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """An entry of the model catalogue, or what ``model=PATH_OR_HUB_ID`` gave."""
+    """An entry of the model catalogue, or what ``model=PATH_OR_HUB_ID`` gave.
+
+    ``answer`` says where in its text the model's answer is (:func:`harness.grade.extract.final_answer`); ``template``
+    are variables set at the head of its chat template.
+    """
 
     name: str
     source: str
     revision: str
     decoding: Decoding
+    answer: Literal["plain", "thinking", "harmony"] = field(default="plain", metadata=LATER)
+    template: tuple[tuple[str, str], ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,22 @@ class ScaleConfig:
     train_prompts: int
     train_max_new_tokens: int
     train_steps: int
+    pool: str = field(default="starter_pool", metadata=LATER)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConfig:
+    """What ``harness plan`` reckons with; decides no result.
+
+    ``gpu`` is a name of :data:`harness.pipeline.devices`, empty for what was measured of the model or else an H100.
+    ``answer_tokens`` and ``corpus_tokens`` are expected tokens of an answer; 0 takes the catalogue's.
+    """
+
+    gpu: str = ""
+    gpus: int = 8
+    usd_per_gpu_hour: float = 2.5
+    answer_tokens: int = 0
+    corpus_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +188,11 @@ class RunConfig:
     treatment: ModelConfig | None = field(default=None, metadata=LATER)
     launch: RayConfig | SlurmConfig | None = field(default=None, metadata=LATER)
     phases: tuple[str, ...] = field(default=PHASES, metadata=LATER)
+    planning: PlanConfig = field(default=PlanConfig(), metadata=LATER)
 
     def recorded(self) -> RunConfig:
         """The configuration as a record keeps it."""
-        return dataclasses.replace(self, launch=None, phases=PHASES)
+        return dataclasses.replace(self, launch=None, phases=PHASES, planning=PlanConfig())
 
 
 def options(group: str) -> list[str]:
@@ -197,6 +221,9 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     tasks = ablations.load(ablation).tasks
     if tasks and not any(g.startswith("task=") for g in groups):
         groups.append(f"task=[{','.join(tasks)}]")
+    model = next((g.removeprefix("model=") for g in groups if g.startswith("model=")), "")
+    given = {g.partition("=")[0] for g in groups}
+    groups += [f"{group}={name}" for group, name in catalogue.usual(model).items() if group not in given]
     known = _flat_keys(_compose(groups))
     for text in values:
         key = text.split("=", 1)[0]
@@ -223,8 +250,13 @@ def _model_named(name: str) -> ModelConfig:
 
     values: list[str] = []
     groups = _model_choice(name, values)
-    entry = _compose([f"ablation={ablations.names()[0]}", *groups, *values])["model"]
-    return TypeAdapter(ModelConfig).validate_python(entry)
+    tree = _compose([f"ablation={ablations.names()[0]}", *groups, *values])
+    return TypeAdapter(ModelConfig).validate_python(_model_entry(tree))
+
+
+def _model_entry(tree: dict[str, Any]) -> dict[str, Any]:
+    """A model's entry without what other groups take from it by interpolation."""
+    return {k: v for k, v in tree["model"].items() if k not in ("schedule", "limits", "pool")}
 
 
 def _split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -343,7 +375,9 @@ def _validate(tree: dict[str, Any]) -> RunConfig:
         "tasks": (),
         "train": {**tree["train"], "steps": scale["train_steps"]},
         "launcher": tree["launcher"]["name"],
-        **{k: tree[k] for k in ("model", "engine", "sandbox", "scale", "seed")},
+        "model": _model_entry(tree),
+        "planning": tree["plan"],
+        **{k: tree[k] for k in ("engine", "sandbox", "scale", "seed")},
     }
     try:
         settings: Any = TypeAdapter(ablation.settings).validate_python(chosen)
