@@ -45,6 +45,8 @@ class VllmEngine:
         self.stop_ids = stop_ids
         self.max_batch_rows = max_batch_rows
         self.settings: dict[str, str] = {}
+        self.cached_tokens = 0
+        """Prompt tokens that were found in the cache so far: what sharing prefixes saved."""
         try:
             for worker in self.workers:
                 self.settings = worker.answer("ready")
@@ -147,7 +149,9 @@ class VllmEngine:
             worker.send(Work(tuple(encoded[i] for i in share), tuple(seeds[i] for i in share), arguments))
         found: dict[int, list[Drawn]] = {}
         for worker, share in zip(self.workers, shares, strict=True):
-            found |= dict(zip(share, worker.answer("done"), strict=True))
+            drawn, cached = worker.answer("done")
+            self.cached_tokens += cached
+            found |= dict(zip(share, drawn, strict=True))
         return [found[i] for i in range(len(encoded))]
 
     def describe(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 A process of its own, so that swapping weights is ending it: nothing else is sure to give a GPU's memory back. It reads
 one :class:`Load` from the socket, answers ``("ready", facts)``, then answers each :class:`Work` with
-``("done", drawn)``, until the other end closes. Whatever goes wrong is answered as ``("failed", message)``.
+``("done", (drawn, cached))``, until the other end closes. Whatever goes wrong is answered as ``("failed", message)``.
 
 The engine runs in this process (``VLLM_ENABLE_V1_MULTIPROCESSING=0``), which makes its scheduling, and so the shapes
 of its batches, a function of the requests alone. It neither starts a tokenizer nor turns tokens into text.
@@ -146,8 +146,12 @@ def facts_of(llm: Any) -> dict[str, str]:
     }
 
 
-def draw(llm: Any, work: Work) -> list[list[Drawn]]:
-    """Every sample of every prompt: each a request with its own seed; those of one prompt share its cache."""
+def draw(llm: Any, work: Work) -> tuple[list[list[Drawn]], int]:
+    """Every sample of every prompt: each a request with its own seed; those of one prompt share its cache.
+
+    Returns:
+        The samples of each prompt, and how many tokens of prompts were found in the cache.
+    """
     from vllm import SamplingParams
 
     prompts, parameters = [], []
@@ -157,15 +161,18 @@ def draw(llm: Any, work: Work) -> list[list[Drawn]]:
             parameters.append(SamplingParams(seed=seed, detokenize=False, ignore_eos=True, **work.arguments))
     outputs = iter(llm.generate(prompts, parameters, use_tqdm=False))
     drawn = []
+    cached = 0
     for seeds in work.seeds:
         of_prompt = []
         for _ in seeds:
-            (sample,) = next(outputs).outputs
+            output = next(outputs)
+            cached += output.num_cached_tokens or 0
+            (sample,) = output.outputs
             if sample.finish_reason not in ("stop", "length"):
                 raise RuntimeError(f"vLLM ended a sample with finish_reason={sample.finish_reason}")
             of_prompt.append((tuple(sample.token_ids), sample.finish_reason == "stop"))
         drawn.append(of_prompt)
-    return drawn
+    return drawn, cached
 
 
 def end_with_parent(parent: int) -> None:
