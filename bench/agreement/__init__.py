@@ -1,0 +1,1 @@
+"""Programs graded by several graders, and an account of every verdict in which they differ."""
