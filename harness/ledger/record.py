@@ -7,6 +7,8 @@ A record is a folder::
     verdicts.parquet    one row a sample
     samples.jsonl.zst   the samples themselves
     corpora.jsonl.zst   what the distilled models were trained on
+    measures.parquet    for ablations that measure: sums over groups of positions, counts over samples
+                        (:mod:`harness.measure`)
 
 Counts follow from verdicts; they are kept because tables need nothing more.
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +59,11 @@ class Record:
     def verdicts(self) -> list[Row]:
         return _read_table(self.path / "verdicts.parquet")
 
+    def measures(self) -> list[Row]:
+        """Rows of teacher-forced and text-level measures; none where the ablation measures nothing."""
+        path = self.path / "measures.parquet"
+        return _read_table(path) if "measures.parquet" in self.head["files"] else []
+
     def samples(self) -> list[Row]:
         import zstandard
 
@@ -65,7 +72,12 @@ class Record:
 
 
 def write_record(
-    folder: Path, head: Mapping[str, Any], verdicts: list[Row], samples: list[Row], corpora: list[Row]
+    folder: Path,
+    head: Mapping[str, Any],
+    verdicts: list[Row],
+    samples: list[Row],
+    corpora: list[Row],
+    measures: Sequence[Row] = (),
 ) -> Record:
     """Write a record; ``record.json`` comes last, so that a folder with one is whole."""
     files = {
@@ -74,6 +86,10 @@ def write_record(
         "samples.jsonl.zst": _packed(samples),
         "corpora.jsonl.zst": _packed(corpora),
     }
+    if measures:
+        from harness.measure.groups import to_parquet
+
+        files["measures.parquet"] = to_parquet(measures)
     for name, data in files.items():
         write_atomic(folder / name, data)
     whole = {"schema": SCHEMA_VERSION, **head, "files": {name: file_digest(folder / name) for name in files}}
