@@ -297,6 +297,8 @@ class Measurement:
         predicted: a policy of the reference arm's model whose per-token distribution is what the theory predicts of a
             student (compared by total variation); none by default.
         branch_thresholds: how many distinct next tokens at a shared prefix make a position a fork, swept.
+        matched: pairs (name, arm): under that name, the reference arm's model at the one temperature at which its mean
+            entropy over all positions is the arm's. Contrasts may name it on teacher-forced metrics; it has no samples.
     """
 
     arms: tuple[str, ...]
@@ -305,6 +307,7 @@ class Measurement:
     kept: Stage
     predicted: Policy | None = None
     branch_thresholds: tuple[int, ...] = (2, 3, 4)
+    matched: tuple[tuple[str, str], ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,14 +89,16 @@ def is_measured(metric: str) -> bool:
     return True
 
 
-def measured_matrix(rows: Sequence[Row], arm: str, metric: str) -> NDArray[np.float64]:
-    """A metric of an arm as [seeds, problems], both sorted; NaN where a problem has no position of the group.
+def measured_matrix(
+    rows: Sequence[Row], arm: str, metric: str, problems: Sequence[str] | None = None
+) -> NDArray[np.float64]:
+    """A metric of an arm as [seeds, problems], seeds sorted; NaN where a problem has no position of the group.
 
     Args:
-        rows: one task's rows of ``measures.parquet``. The problems of the matrix are those of all arms together, so
-            that matrices of different arms match.
+        rows: one task's rows of ``measures.parquet``.
         arm: the arm.
         metric: a name for which :func:`is_measured` holds.
+        problems: the problems of the columns; by default those of all arms together, sorted.
 
     Raises:
         BadInput: for another metric, or an arm that was not measured.
@@ -106,7 +108,7 @@ def measured_matrix(rows: Sequence[Row], arm: str, metric: str) -> NDArray[np.fl
     if not mine:
         raise BadInput(f"{metric}: the arm {arm} was not measured in this run")
     seeds = sorted({r["seed"] for r in mine})
-    problems = sorted({r["problem"] for r in rows})
+    problems = sorted({r["problem"] for r in rows}) if problems is None else list(problems)
     if wanted.quantity in TEXTUAL:
         at = {(r["seed"], r["problem"]): r[wanted.quantity] for r in mine if r["group"] == TEXT_GROUP}
         values = [[_number(at.get((s, p))) for p in problems] for s in seeds]
