@@ -179,7 +179,8 @@ def _check(
     arms: Sequence[Arm], contrasts: Sequence[Contrast], derived: Sequence[Derived], measurement: Measurement | None
 ) -> None:
     """Whether the parts of a design fit together; what does not is a mistake in the ablation's file."""
-    names = [*(a.name for a in arms), *(d.name for d in derived)]
+    matched = measurement.matched if measurement is not None else ()
+    names = [*(a.name for a in arms), *(d.name for d in derived), *(name for name, _ in matched)]
     if len(set(names)) != len(names):
         raise ValueError("two arms have one name")
     _check_known("contrasts", {n for c in contrasts for n in (c.treatment, c.control)}, set(names))
@@ -189,6 +190,7 @@ def _check(
         _check_known(made.name, set(parts), sampled)
     if measurement is not None:
         named = {*measurement.arms, measurement.reference, *measurement.contexts} - {"reference"}
+        _check_known("the measurement", {arm for _, arm in matched}, set(measurement.arms))
         _check_known("the measurement", named, sampled)
 
 
