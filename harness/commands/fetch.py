@@ -1,4 +1,4 @@
-"""``harness fetch RUN ADDRESS``: bring a run's files back, each checked against its record."""
+"""``harness fetch RUN ADDRESS``: bring a run's files back, each checked against its record or handover."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from harness.progress import say
 
 
 def main(arguments: argparse.Namespace) -> int:
+    from harness.ledger.handover import fetch_handover
     from harness.ledger.transfer import fetch
 
-    moved = fetch(
-        arguments.run,
-        arguments.results,
-        arguments.runs,
-        arguments.address,
-        steps=arguments.store,
-        weights=arguments.weights,
+    runs, address = arguments.runs, arguments.address
+    moved = fetch_handover(arguments.run, runs, address, weights=arguments.weights) or fetch(
+        arguments.run, arguments.results, runs, address, steps=arguments.store, weights=arguments.weights
     )
     if arguments.json:
         emit(asdict(moved))

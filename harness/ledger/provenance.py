@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -49,6 +50,12 @@ def environment() -> dict[str, Any]:
         "lock": lock_digest(),
         **_gpu(),
     }
+
+
+@functools.cache
+def maker() -> dict[str, Any]:
+    """What a finished step notes of the process that made it. Asked once."""
+    return {"environment": environment(), "code": code_state()}
 
 
 def _version(name: str) -> str | None:

@@ -3,6 +3,7 @@
 Layout at the address::
 
     sha256/ab/ab12…          every file once, named by the SHA-256 of its bytes
+    handovers/ID.json        a run that another machine is to go on with
     runs/RUN_ID.json         which files a record has, and which steps of the store were pushed with it
     steps/NAME/KEY.json      which files a step has
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -104,7 +105,11 @@ class Remote:
 
     def run_ids(self, prefix: str) -> list[str]:
         """Run ids at the address that begin with ``prefix``."""
-        folder = f"{self.root}/runs"
+        return self.ids("runs", prefix)
+
+    def ids(self, kind: str, prefix: str) -> list[str]:
+        """Ids of the ``runs`` or ``handovers`` at the address that begin with ``prefix``."""
+        folder = f"{self.root}/{kind}"
         names = [PurePosixPath(p).stem for p in self.fs.ls(folder, detail=False)] if self.fs.exists(folder) else []
         return sorted(n for n in names if n.startswith(prefix))
 
@@ -120,9 +125,10 @@ def folder_files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name.as_posix(), path
 
 
-def put_folder(remote: Remote, folder: Path) -> dict[str, Any]:
-    """Store every file of a folder; returns its listing."""
-    return {name: remote.put(path) for name, path in folder_files(folder)}
+def put_folder(remote: Remote, folder: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
+    """Store every file of a folder but for those in the subfolders ``leave_out``; returns its listing."""
+    wanted = ((name, path) for name, path in folder_files(folder) if name.split("/")[0] not in leave_out)
+    return {name: remote.put(path) for name, path in wanted}
 
 
 def get_folder(remote: Remote, files: Mapping[str, Any], folder: Path, last: str) -> None:

@@ -9,7 +9,7 @@ Layout::
     <root>/<step>/<key>/request.json   what was asked, in canonical JSON
     <root>/<step>/<key>/parts/…        finished batches, each written whole or not at all
     <root>/<step>/<key>/…              outputs of the step
-    <root>/<step>/<key>/done.json      written last: the outputs with their digests, and free-form facts
+    <root>/<step>/<key>/done.json      written last: the outputs with their digests, free-form facts, and what made it
 
 A step without ``done.json`` is unfinished; whatever parts it has are kept and reused.
 """
@@ -20,6 +20,7 @@ import contextlib
 import fcntl
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,14 @@ from typing import Any
 
 from harness.canonical import canonical_json, digest, file_digest
 from harness.errors import CheckFailed
+from harness.ledger.provenance import maker
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` so that a reader, or a crash, sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Two nodes of one shared folder may have processes of one number.
+    partial = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as stream:
             stream.write(data)
@@ -69,12 +72,26 @@ class Step:
         return self.request.key
 
     @property
+    def name(self) -> str:
+        """The step's folder inside the store."""
+        return f"{self.request.name}/{self.key}"
+
+    @property
     def done(self) -> bool:
         return (self.path / "done.json").exists()
 
     def facts(self) -> dict[str, Any]:
         """What the finished step noted about itself (counts, versions, seconds)."""
         return dict(self._done()["facts"])
+
+    def made_by(self) -> dict[str, Any] | None:
+        """Machine, libraries and commit that finished the step; ``None`` where that was not yet written down."""
+        made: dict[str, Any] | None = self._done().get("made")
+        return made
+
+    def outputs(self) -> dict[str, str]:
+        """Digests of all outputs."""
+        return dict(self._done()["outputs"])
 
     def output_digest(self, name: str) -> str:
         return str(self._done()["outputs"][name])
@@ -107,7 +124,7 @@ class Step:
         for name, data in outputs.items():
             write_atomic(self.path / name, data)
             digests[name] = file_digest(self.path / name)
-        done = {"outputs": digests, "facts": dict(facts)}
+        done = {"outputs": digests, "facts": dict(facts), "made": maker()}
         write_atomic(self.path / "done.json", json.dumps(done, sort_keys=True, indent=1).encode())
 
     @contextlib.contextmanager
@@ -127,14 +144,16 @@ class Step:
 
 
 class Store:
-    """Steps under one root folder."""
+    """Steps under one root folder. ``asked`` keeps those that were asked for, in order, each once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.asked: dict[str, Step] = {}
 
     def step(self, request: StepRequest) -> Step:
         """The step's folder; its request is written down the first time."""
         step = Step(request, self.root / request.name / request.key)
+        self.asked.setdefault(step.name, step)
         target = step.path / "request.json"
         if not target.exists():
             write_atomic(target, (canonical_json(request) + "\n").encode())

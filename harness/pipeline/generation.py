@@ -122,6 +122,7 @@ def _sample(
     """Generate batch by batch, each stored when finished, then join them in request order."""
     if step.done:
         return
+    shop.may_make(step)
     with step.lock():
         if step.done:
             return
@@ -157,7 +158,7 @@ def _row(completion: Completion) -> Row:
         "index": completion.index,
         "text": completion.text,
         "token_ids": list(completion.token_ids),
-        "tokens": len(completion.token_ids),
+        "tokens": completion.tokens,
         "prompt_tokens": completion.prompt_tokens,
         "finish": completion.finish,
     }

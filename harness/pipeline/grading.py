@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.canonical import digest, text_digest
 from harness.grade import Item, Verdict, grade_samples
+from harness.grade.extract import final_answer
 from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
 from harness.pipeline.plan import LoadedTask
 from harness.pipeline.workshop import Workshop, chunks
@@ -17,16 +18,23 @@ CHUNK = 200
 """Samples a stored part: a few seconds of work, so little is lost when a run is killed."""
 
 
-def verdicts_step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
-    """Grade samples. Output ``verdicts.jsonl``: one row a sample, in the samples' order."""
-    settings = {"task": loaded.ref.name, "version": loaded.task.version, "profile": loaded.ref.profile}
-    inputs = {"samples": samples.output_digest("samples.jsonl"), "tests": tests_digest(loaded)}
-    step = shop.store.step(StepRequest("verdicts", VERDICTS_VERSION, settings, inputs))
+def verdicts_step(
+    shop: Workshop, loaded: LoadedTask, samples: Step, graded_elsewhere: Mapping[int, bytes] | None = None
+) -> Step:
+    """Grade samples. Output ``verdicts.jsonl``: one row a sample, in the samples' order.
+
+    ``graded_elsewhere`` has parts that :func:`grade_share` made in other processes.
+    """
+    step = _step(shop, loaded, samples)
     if step.done:
         return step
+    shop.may_make(step)
     with step.lock():
         if step.done:
             return step
+        for index, data in (graded_elsewhere or {}).items():
+            if step.part(index) is None:
+                step.write_part(index, data)
         rows = load_lines(samples.read("samples.jsonl"))
         parts = chunks(len(rows), CHUNK)
         stored = [step.part(i) for i in range(len(parts))]
@@ -45,10 +53,40 @@ def verdicts_step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
     return step
 
 
+def grade_share(shop: Workshop, loaded: LoadedTask, samples: Step, share: int, shares: int) -> dict[int, bytes]:
+    """Grade every ``shares``-th part from number ``share`` on, without finishing the step; the parts, stored too.
+
+    Processes with different shares work at the same time, so the step is not locked: a part is written whole or not at
+    all, and two of the same number have the same verdicts.
+    """
+    step = _step(shop, loaded, samples)
+    rows = load_lines(samples.read("samples.jsonl"))
+    out = {}
+    for index, part in list(enumerate(chunks(len(rows), CHUNK)))[share::shares]:
+        data = step.part(index)
+        if data is None:
+            shop.may_make(step)
+            data = dump_lines(grade_rows(shop, loaded, [rows[i] for i in part]))
+            step.write_part(index, data)
+        out[index] = data
+    return out
+
+
+def _step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
+    settings = {"task": loaded.ref.name, "version": loaded.task.version, "profile": loaded.ref.profile}
+    if shop.config.model.answer != "plain":
+        settings["answer"] = shop.config.model.answer
+    inputs = {"samples": samples.output_digest("samples.jsonl"), "tests": tests_digest(loaded)}
+    return shop.store.step(StepRequest("verdicts", VERDICTS_VERSION, settings, inputs))
+
+
 def grade_rows(shop: Workshop, loaded: LoadedTask, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Verdict rows for sample rows, in their order."""
     problems = {p.id: p for p in loaded.problems}
-    items: list[Item] = [(str(i), problems[r["problem"]], r["text"], "response") for i, r in enumerate(rows)]
+    form = shop.config.model.answer
+    items: list[Item] = [
+        (str(i), problems[r["problem"]], final_answer(r["text"], form), "response") for i, r in enumerate(rows)
+    ]
     verdicts = {v.key: v for v in grade_samples(loaded.task, items, shop.executor())}
     return [_row(row, verdicts[item[0]]) for row, item in zip(rows, items, strict=True)]
 

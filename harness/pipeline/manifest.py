@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.canonical import digest
+from harness.ledger.store import Store
 from harness.pipeline.grading import VERDICTS_VERSION
 from harness.pipeline.plan import LoadedTask
 
@@ -27,3 +28,15 @@ def totals(cells: list[dict[str, Any]], models: list[dict[str, Any]]) -> dict[st
     """Tokens sampled for evaluation and tokens that training took a loss on, over the whole run."""
     trained = [int(m["train"]["target_tokens"]) for m in models if m["kind"] == "distilled"]
     return {"generated": sum(int(c["tokens"]) for c in cells), "trained_on": sum(trained)}
+
+
+def other_machines(store: Store, here: dict[str, Any]) -> list[dict[str, Any]]:
+    """Machines other than this one that made steps of the run, each once, with the commit they ran."""
+    out: list[dict[str, Any]] = []
+    for step in store.asked.values():
+        made = step.made_by() if step.done else None
+        if made is not None and made["environment"] != here:
+            row = {**made["environment"], "code": made["code"]}
+            if row not in out:
+                out.append(row)
+    return out

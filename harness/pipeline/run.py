@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.canonical import to_plain
 from harness.config import RunConfig
+from harness.errors import BadInput
+from harness.ledger.handover import Handover, write_handover
 from harness.ledger.identity import run_id
 from harness.ledger.provenance import code_state, environment
 from harness.ledger.record import Record, Row, load_record, write_record
 from harness.ledger.store import Step, load_lines
 from harness.pipeline.generation import drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
-from harness.pipeline.manifest import grader, prompt_digests, totals
+from harness.pipeline.manifest import grader, other_machines, prompt_digests, totals
+from harness.pipeline.measure import measure
 from harness.pipeline.plan import Cell, Plan, make_plan, sampled
 from harness.pipeline.weights import corpus_of, scale_step, train_step, weights
-from harness.pipeline.workshop import Workshop
+from harness.pipeline.workshop import NotInStore, Workshop
 from harness.progress import say
 from harness.spec import DistilledModel, InterpolatedModel, Model, ScaledModel
 from harness.tasks.selection import id_list_digest
@@ -35,26 +38,66 @@ class Graded:
     verdicts: Step
 
 
-def run(config: RunConfig, runs: Path) -> Record:
-    """Carry out a run, or what of it is not in the store yet, and write its record under ``runs``."""
+class Launcher(Protocol):
+    """Who carries the steps out, where it is not this process."""
+
+    def carry_out(self, plan: Plan, runs: Path) -> None:
+        """Bring every step of the plan's phases into the store below ``runs``."""
+
+
+def run(config: RunConfig, runs: Path, launcher: Launcher | None = None) -> Record:
+    """Carry out a run, or what of it is not in the store yet, and write its record under ``runs``.
+
+    Raises:
+        BadInput: if the run begins at a later phase and something from before it is not in the store.
+    """
     started = time.time()
     plan = make_plan(config)
     overlap = contamination(plan)
-    if config.scale.evidence and code_state()["dirty"] is not False:
-        say("warning: uncommitted changes, or no git: this run can only be published as exploratory")
-    if overlap["overlapping"]:
-        say(f"warning: {overlap['overlapping']} training prompts share a 13-gram with an evaluation problem")
-    with Workshop(config, runs) as shop:
+    _warn(config, overlap)
+    with _finished(plan, runs, launcher) as shop:
         generated = _generate(shop, plan)
+        measured = measure(shop, plan, generated)
         graded = [Graded(c, s, verdicts_step(shop, plan.task(c.task), s)) for c, s in generated]
         head = _head(shop, plan, graded, overlap)
         folder = runs / f"{config.ablation}-{head['run_id'][:12]}"
         if (folder / "record.json").exists():
             return load_record(folder)
+        if measured.fitted:
+            head["fitted"] = measured.fitted
         head["environment"] = environment()
+        if others := other_machines(shop.store, head["environment"]):
+            head["environment"]["nodes"] = others
         head["started"], head["finished"] = round(started), round(time.time())
         verdicts, samples = _rows(plan, graded)
-        return write_record(folder, head, verdicts, samples, _corpora(shop, plan))
+        return write_record(folder, head, verdicts, samples, _corpora(shop, plan), measured.rows)
+
+
+def prepare(config: RunConfig, runs: Path, launcher: Launcher | None = None) -> Handover:
+    """Carry out a run that ends before grading (``until=``), and write down what another machine needs to go on."""
+    plan = make_plan(config)
+    _warn(config, contamination(plan))
+    with _finished(plan, runs, launcher) as shop:
+        if "generate" in config.phases:
+            measure(shop, plan, _generate(shop, plan))
+        else:
+            _make_models(shop, plan)
+        return write_handover(config, runs, shop.store)
+
+
+def _finished(plan: Plan, runs: Path, launcher: Launcher | None) -> Workshop:
+    """The workshop in which a run is put together: after a launcher's work, nothing is left to be made in it."""
+    if launcher is None:
+        return Workshop(plan.config, runs)
+    launcher.carry_out(plan, runs)
+    return Workshop(plan.config, runs, phases=())
+
+
+def _warn(config: RunConfig, overlap: dict[str, Any]) -> None:
+    if config.scale.evidence and code_state()["dirty"] is not False:
+        say("warning: uncommitted changes, or no git: this run can only be published as exploratory")
+    if overlap["overlapping"]:
+        say(f"warning: {overlap['overlapping']} training prompts share a 13-gram with an evaluation problem")
 
 
 def contamination(plan: Plan) -> dict[str, Any]:
@@ -66,16 +109,45 @@ def contamination(plan: Plan) -> dict[str, Any]:
 
 
 def _generate(shop: Workshop, plan: Plan) -> list[tuple[Cell, Step]]:
+    """Samples of every cell.
+
+    Raises:
+        BadInput: naming every cell that lacks something which may not be made here.
+    """
     out = []
+    missing: dict[str, list[str]] = {}
     for cell in plan.cells:
-        model = weights(shop, cell.model)
-        out.append((cell, samples_step(shop, plan.task(cell.task), model, cell.policy, cell.seed)))
+        try:
+            model = weights(shop, cell.model)
+            out.append((cell, samples_step(shop, plan.task(cell.task), model, cell.policy, cell.seed)))
+        except NotInStore as lack:
+            missing.setdefault(lack.step, []).append(f"{cell.arm} (task {cell.task}, seed {cell.seed})")
+    if missing:
+        raise _not_here(shop, plan.config, missing)
     return out
+
+
+def _make_models(shop: Workshop, plan: Plan) -> None:
+    for model in plan.models:
+        weights(shop, model)
+
+
+def _not_here(shop: Workshop, config: RunConfig, missing: dict[str, list[str]]) -> BadInput:
+    said = "; ".join(f"{step.split('/')[0]} for {', '.join(cells)}: {step}" for step, cells in missing.items())
+    if not shop.phases:
+        return BadInput(
+            f"launcher={config.launcher}: not in {shop.store.root} after its work: {said} (is one version "
+            "of this package installed on all nodes?)"
+        )
+    return BadInput(
+        f"from={config.phases[0]}: not in {shop.store.root}: {said} "
+        "(`harness fetch` brings what another machine made with the same settings)"
+    )
 
 
 def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, Any]) -> dict[str, Any]:
     """``record.json`` but for the machine, the time and the digests of the record's files."""
-    config = to_plain(plan.config)
+    config = to_plain(plan.config.recorded())
     tasks = [
         {
             "name": t.ref.name,
@@ -86,7 +158,7 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "tests": tests_digest(t),
             "prompts": prompt_digests(t),
             "grader": grader(t),
-            **({"dates": dates} if (dates := {p.id: p.date for p in t.problems if getattr(p, 'date', '')}) else {}),
+            **({"dates": dates} if (dates := {p.id: p.date for p in t.problems if getattr(p, "date", "")}) else {}),
         }
         for t in plan.tasks
     ]
@@ -115,6 +187,7 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
         "arms": [{"name": a.name, "note": a.note, "policy": to_plain(a.policy)} for a in plan.arms],
         "contrasts": [c.row() for c in plan.contrasts],
         **({"derived": [to_plain(d) for d in plan.derived]} if plan.derived else {}),
+        **({"measurement": to_plain(plan.measurement)} if plan.measurement else {}),
         "tasks": tasks,
         "models": models,
         "contamination": overlap,

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.ledger.store import Step, StepRequest, load_lines
-from harness.models import ResolvedModel, resolve
+from harness.models import ResolvedModel
 from harness.pipeline.generation import corpus_step, drop_reasons, example
 from harness.pipeline.plan import distilled
 from harness.pipeline.workshop import Workshop
@@ -28,7 +28,7 @@ SCALE_VERSION = 1
 def weights(shop: Workshop, model: Model) -> ResolvedModel:
     """The model's weights, made now if the store does not have them."""
     if isinstance(model, BaseModel):
-        return resolve(model, shop.model_cache)
+        return shop.base(model)
     if isinstance(model, InterpolatedModel):
         first, second = weights(shop, model.first), weights(shop, model.second)
         return _made(first, interpolation_step(shop, model, first, second))
@@ -66,6 +66,7 @@ def interpolation_step(shop: Workshop, model: InterpolatedModel, first: Resolved
     step = shop.store.step(StepRequest("interpolate", INTERPOLATE_VERSION, {"weight": model.weight}, inputs))
     if step.done:
         return step
+    shop.may_make(step)
     with step.lock():
         if step.done:
             return step
@@ -89,6 +90,7 @@ def train_step(shop: Workshop, model: DistilledModel) -> Step:
     step = shop.store.step(StepRequest("train", TRAIN_VERSION, settings, inputs))
     if step.done:
         return step
+    shop.may_make(step)
     with step.lock():
         if step.done:
             return step
@@ -96,6 +98,7 @@ def train_step(shop: Workshop, model: DistilledModel) -> Step:
 
         kept, sampled = _kept(corpora, model.corpus.transforms, model.seed)
         shop.free_engine()
+        shop.use_threads()
         try:
             with track(f"train {step.key[:8]}", model.training.steps, "steps") as advance:
                 trained = train(
@@ -136,6 +139,7 @@ def scale_step(shop: Workshop, model: ScaledModel, parent: ResolvedModel) -> Ste
     step = shop.store.step(StepRequest("scale", SCALE_VERSION, settings, inputs))
     if step.done:
         return step
+    shop.may_make(step)
     with step.lock():
         if step.done:
             return step
@@ -143,6 +147,7 @@ def scale_step(shop: Workshop, model: ScaledModel, parent: ResolvedModel) -> Ste
 
         kept, sampled = _kept([(model.corpus, corpus)], model.corpus.transforms, model.seed)
         shop.free_engine()
+        shop.use_threads()
         engine = shop.config.engine
         try:
             made = scale_model(parent.path, kept, step.path / "weights", device=engine.device, dtype=engine.dtype)

@@ -11,42 +11,103 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from harness.config import RunConfig
-from harness.ledger.store import Store
+from harness.errors import BadInput
+from harness.generate.engines import needs_weights, open_engine, served
+from harness.ledger.store import Step, StepRequest, Store
+from harness.models import ResolvedModel, resolve
+from harness.models.resolve import as_dict
+from harness.spec import BaseModel
 
 if TYPE_CHECKING:
-    from harness.generate.engine import TransformersEngine
+    from harness.generate.api import Engine
     from sandbox.api import Executor
 
 
-class Workshop:
-    """Use as a context manager: leaving it frees the engine and removes the executor's workers."""
+MAKING = ("corpus", "train", "interpolate", "scale")
+PHASE_OF = {**dict.fromkeys(MAKING, "train"), "samples": "generate", "verdicts": "grade"}
+"""The phase (:data:`harness.config.PHASES`) in which a step is carried out; others belong to ``generate``."""
 
-    def __init__(self, config: RunConfig, runs: Path) -> None:
+MODEL_VERSION = 1
+
+
+class NotInStore(BadInput):
+    """A step is missing that this process may not carry out. ``phase`` and ``step`` say which."""
+
+    def __init__(self, phase: str, step: str) -> None:
+        super().__init__(f"{step} is not in the store, and making it belongs to another phase ({phase})")
+        self.phase = phase
+        self.step = step
+
+    def __reduce__(self) -> tuple[type[NotInStore], tuple[str, str]]:
+        return NotInStore, (self.phase, self.step)
+
+
+class Workshop:
+    """Use as a context manager: leaving it frees the engine and removes the executor's workers.
+
+    ``phases`` limits what may be carried out here; by default the configuration says. Without any, everything must be
+    in the store already.
+    """
+
+    def __init__(self, config: RunConfig, runs: Path, phases: Sequence[str] | None = None) -> None:
         self.config = config
+        self.phases = tuple(config.phases if phases is None else phases)
         self.runs = runs
         self.store = Store(runs / "store")
         self.model_cache = runs / "models"
-        self._engine: tuple[Path, TransformersEngine] | None = None
+        self._engine: tuple[Path, Engine] | None = None
         self._executor: Executor | None = None
 
-    def engine(self, weights: Path) -> TransformersEngine:
+    def may_make(self, step: Step) -> None:
+        """Called by a step that is not finished, before it begins.
+
+        Raises:
+            NotInStore: if it belongs to a phase that is carried out elsewhere.
+        """
+        phase = PHASE_OF.get(step.request.name, "generate")
+        if phase not in self.phases:
+            raise NotInStore(phase, step.name)
+
+    def base(self, model: BaseModel) -> ResolvedModel:
+        """A published model: found here, or, where nothing is sampled, known by the digests that the store has of it.
+
+        A machine that only grades, or only writes the record, needs no weights.
+
+        Raises:
+            NotInStore: where nothing may be carried out, and the store does not know the model.
+        """
+        if not needs_weights(self.config.engine):
+            return served(self.config.engine, model)
+        step = self.store.step(StepRequest("model", MODEL_VERSION, model, {}))
+        if step.done and not {"train", "generate"} & set(self.phases):
+            return ResolvedModel(path=step.path / "weights", **step.facts())
+        if not self.phases:
+            raise NotInStore("generate", step.name)
+        found = resolve(model, self.model_cache)
+        facts = as_dict(found)
+        # A folder's weights may have been replaced since.
+        if not step.done or step.facts() != facts:
+            step.finish({}, facts)
+        return found
+
+    def engine(self, weights: Path) -> Engine:
         """The engine with these weights, replacing whatever was loaded."""
         if self._engine is None or self._engine[0] != weights:
             self.free_engine()
-            # Better to learn now than after an hour of sampling that nothing can grade the samples.
-            self._open_sandbox()
-            from harness.generate.engine import TransformersEngine
-
-            settings = self.config.engine
-            engine = TransformersEngine.load(
-                weights,
-                device=settings.device,
-                dtype=settings.dtype,
-                max_batch_rows=settings.max_batch_rows,
-                threads=settings.threads or None,
-            )
-            self._engine = (weights, engine)
+            if needs_weights(self.config.engine) and not weights.is_dir():
+                raise BadInput(f"{weights}: only the digests of these weights are here; fetch them with --weights")
+            if "grade" in self.phases:
+                # Better to learn now than after an hour of sampling that nothing can grade the samples.
+                self._open_sandbox()
+            self._engine = (weights, open_engine(self.config.engine, weights))
         return self._engine[1]
+
+    def use_threads(self) -> None:
+        """Give torch the configured number of threads, which an engine would do: results on a CPU depend on it."""
+        if self.config.engine.threads:
+            import torch
+
+            torch.set_num_threads(self.config.engine.threads)
 
     def free_engine(self) -> None:
         """Give the engine's memory back (before training, which loads its own copy)."""
