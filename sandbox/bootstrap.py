@@ -8,7 +8,10 @@ import json
 import struct
 from typing import Any
 
-MODULES = ("frames", "codec", "comparators", "harden", "candidate", "oracle", "supervisor")
+MODULES = (
+    "frames", "codec", "comparators", "harden", "candidate", "oracle", "hostlink", "jobs", "sweep", "confine", "watch",
+    "supervisor",
+)  # fmt: skip
 """Guest modules in the order in which they can be executed."""
 
 PRELOAD = (
@@ -23,11 +26,13 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
+    "LD_BIND_NOW": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "HOME": "/tmp",
     "PATH": "/usr/bin:/bin",
 }
-"""A worker's whole environment. The fixed hash seed makes set order, and so verdicts, repeatable."""
+"""A worker's whole environment. The fixed hash seed makes set order, and so verdicts, repeatable; symbols are bound when
+the interpreter starts, so that no job has to."""
 
 COMMAND = (
     "import os,sys,json,struct,types,builtins\n"

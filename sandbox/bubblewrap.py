@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import platform
@@ -30,6 +31,9 @@ UID_BASE = 0x6000_0000
 
 UID_RANGE = 0x1_0000
 RANGES = 4096
+_NUMBERS = itertools.count(1)
+"""Numbers of the workers this process starts, over all executors: control groups and user ids follow from them."""
+
 NOBODY = 0xFFFF_FFFE
 """A user id that nothing has."""
 
@@ -161,7 +165,7 @@ class BubblewrapLauncher:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ranged = can_map_a_range()
-        self.started = 0
+        self.started = 0  # number of the latest worker
         self.grouped = False
 
     def start(self, role: str) -> Channel:
@@ -170,7 +174,7 @@ class BubblewrapLauncher:
         Raises:
             SandboxUnavailable: when bubblewrap cannot make a namespace here.
         """
-        self.started += 1
+        self.started = next(_NUMBERS)
         info_read, info_write = os.pipe()
         block_read, block_write = os.pipe()
         try:

@@ -93,16 +93,18 @@ def create(number: int, memory_bytes: int, processes: int) -> Group | None:
     return Group(made) if made else None
 
 
-def clean() -> list[str]:
-    """Kill and remove the groups of dead owners; returns what was removed."""
-    removed: list[str] = []
-    for base in _bases():
-        for folder in base.glob(f"{PREFIX}*"):
-            if not is_dead(folder.name.removeprefix(PREFIX).rpartition("-")[0]):
+def clean() -> list[tuple[str, bool]]:
+    """Kill and remove the groups of dead owners, wherever in the tree they were made: (folder, whether it is gone)."""
+    found: list[tuple[str, bool]] = []
+    for top, names, _ in os.walk(_MOUNT):
+        for name in [n for n in names if n.startswith(PREFIX)]:
+            names.remove(name)
+            folder = Path(top) / name
+            if folder.is_symlink() or not is_dead(name.removeprefix(PREFIX).rpartition("-")[0]):
                 continue
             with contextlib.suppress(OSError):
                 for pid in (folder / "cgroup.procs").read_text().split():
                     os.kill(int(pid), signal.SIGKILL)
             Group([folder]).remove()
-            removed.append(f"control group {folder}")
-    return removed
+            found.append((str(folder), not folder.exists()))
+    return found

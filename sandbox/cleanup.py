@@ -1,29 +1,68 @@
-"""Remove what a killed run left: containers and control groups of dead owners. Bubblewrap workers die with theirs."""
+"""Remove what a killed run left: containers, control groups and private engines of dead owners.
+
+Bubblewrap workers and their mounts die with their owner and need no removal.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from sandbox import cgroups
 from sandbox.errors import SandboxUnavailable
-from sandbox.owner import LABEL, is_dead
+from sandbox.owner import LABEL, is_dead, is_elsewhere
+
+_ENDED = ("created", "exited", "dead")
+"""States of a container that nobody can be using."""
 
 
-def clean(docker_host: str = "") -> list[str]:
-    """Remove leftovers of dead owners on this machine; returns one line for each.
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """One thing found; ``removed`` says whether it is gone now."""
 
-    Containers of living runs, and of other machines that share the engine, stay.
+    what: str
+    removed: bool
+
+
+def clean(docker_host: str = "") -> list[Leftover]:
+    """Remove leftovers of dead owners.
+
+    What belongs to a living process stays. So do running containers whose owner cannot be looked up from here (another
+    machine, or another container, that shares the engine); those of theirs that have ended are removed.
+
+    Args:
+        docker_host: Address of the engine; by default where the environment points. None has to answer.
     """
-    removed = cgroups.clean()
     from sandbox.docker import connect
+    from sandbox.image import engine
 
+    found = [Leftover(f"control group {folder}", gone) for folder, gone in cgroups.clean()]
     try:
         client = connect(docker_host)
     except SandboxUnavailable:
-        return removed
-    try:
-        for container in client.containers.list(all=True, filters={"label": LABEL}):
-            if is_dead(container.labels.get(LABEL, "")):
-                container.remove(force=True)
-                removed.append(f"container {container.short_id}")
-    finally:
-        client.close()
-    return removed
+        pass
+    else:
+        try:
+            found += _containers(client)
+        finally:
+            client.close()
+    return found + [Leftover(f"private engine {folder}", gone) for folder, gone in engine.clean()]
+
+
+def _containers(client: Any) -> list[Leftover]:
+    import docker.errors  # type: ignore[import-untyped,unused-ignore]
+
+    found = []
+    for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+        tag = container.labels.get(LABEL, "")
+        if not (is_dead(tag) or (is_elsewhere(tag) and container.status in _ENDED)):
+            continue
+        try:
+            container.remove(force=True)
+            gone = True
+        except docker.errors.NotFound:  # it was on its way out already
+            continue
+        except docker.errors.DockerException:
+            gone = False
+        found.append(Leftover(f"container {container.short_id}", gone))
+    return found

@@ -13,14 +13,18 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from sandbox.api import Job, Outcome, Report
+from sandbox.api import Calls, CheckScript, Job, Report
 from sandbox.errors import SandboxError, SandboxUnavailable, WorkerLost
 from sandbox.guest import frames
-from sandbox.session import Run, Session
+from sandbox.byvalue import CallsSession, StdinSession
+from sandbox.run import Run
+from sandbox.scripted import ScriptSession
+from sandbox.scripts import Scripts
+from sandbox.session import Session
 from sandbox.worker import Channel, Settings
 
-ATTEMPTS = 3
-"""How often a job is tried, each time on another worker, before it counts as an infrastructure error."""
+UNDER_WAY = 24
+"""Jobs under way for each candidate worker: enough that programs for the same script meet at its oracle."""
 
 GRACE = 20.0
 """Seconds beyond a job's own wall limit after which a silent worker is given up."""
@@ -69,7 +73,7 @@ class Worker:
             self.deadline = time.monotonic() + run.patience + GRACE
         self.runs.append(run)
         run.worker = self
-        self.channel.send(frames.START, run.number, run.header_bytes)
+        self.channel.send(frames.START, run.number, run.header)
         self.say(run, run.message)
 
     def say(self, run: Run, message: bytes) -> None:
@@ -101,7 +105,7 @@ class PoolExecutor:
         self.active = 0
         self.start_failures = 0
         self.replaced = 0
-        self.memo: collections.OrderedDict[Any, Any] = collections.OrderedDict()
+        self.scripts = Scripts(self)
         self.busy = False
         self.closed = False
 
@@ -114,7 +118,7 @@ class PoolExecutor:
         self.busy = True
         source = iter(jobs)
         exhausted = False
-        capacity = (self.size["candidate"] + self.size["oracle"]) * (self.launcher.settings.pipeline + 1)
+        capacity = self.size["candidate"] * UNDER_WAY
         try:
             while True:
                 while not exhausted and self.active < capacity:
@@ -123,7 +127,7 @@ class PoolExecutor:
                         exhausted = True
                         break
                     self.active += 1
-                    Session(self, job).begin()
+                    self._session(job).begin()
                 while self.finished:
                     self.active -= 1
                     yield self.finished.popleft()
@@ -135,6 +139,11 @@ class PoolExecutor:
             self.busy = False
             if self.active:
                 self._abandon()
+
+    def _session(self, job: Job) -> Session:
+        if isinstance(job.plan, CheckScript):
+            return ScriptSession(self, job)
+        return CallsSession(self, job) if isinstance(job.plan, Calls) else StdinSession(self, job)
 
     def describe(self) -> dict[str, str]:
         """Executor, versions, isolation features in force, interpreter inside."""
@@ -251,7 +260,7 @@ class PoolExecutor:
 
     def _dispatch(self) -> None:
         for role, queue in self.queues.items():
-            if not queue:
+            if not queue or (role == "candidate" and self.scripts.full):
                 continue
             mine = [w for w in self.workers if w.role == role]
             while queue:
@@ -339,9 +348,5 @@ class PoolExecutor:
         for worker in [w for w in self.workers if w.runs]:
             self._remove(worker)
         self.finished.clear()
+        self.scripts.forget_work()
         self.active = 0
-
-
-def infra(job: Job, reason: str) -> Report:
-    """The report of a job that our side could not run."""
-    return Report(job.key, Outcome.INFRA_ERROR, detail=reason[:300])

@@ -108,7 +108,7 @@ def _never(value: object) -> Any:
 
 # The C encoder used directly: a candidate that patches the json module must not lose its own results by it.
 _c_encode = _json.make_encoder(None, _never, _json.encode_basestring_ascii, None, ":", ",", False, False, True)
-_scan = json.JSONDecoder().decode
+_scan_once = json.JSONDecoder().scan_once
 _surrogate = re.compile("[\ud800-\udfff]").search
 _KEYS: type = type({}.keys())
 _VALUES: type = type({}.values())
@@ -313,9 +313,14 @@ def parse(text: bytes) -> Any:
         Refused: for anything that is not JSON or is nested too deeply.
     """
     try:
-        return _scan(text.decode("ascii"))
+        tree, end = _scan_once(text.decode("ascii"), 0)
+    except StopIteration:
+        raise Refused("malformed: not JSON") from None
     except (ValueError, RecursionError) as error:
         raise Refused(f"malformed: {type(error).__name__}") from None
+    if end != len(text):
+        raise Refused("malformed: more than one value")
+    return tree
 
 
 def loads(text: bytes) -> Any:

@@ -16,6 +16,13 @@ JOB = struct.Struct("<IB")
 
 LENGTH = struct.Struct("<I")
 
+LIMITS = struct.Struct("<ddQQQIIBB")
+"""A START frame: CPU and wall seconds of a test; bytes of memory, of output, of answers; processes; tests; whether each
+test has the limits to itself; whether standard output is wanted."""
+
+ENDING = struct.Struct("<iddB")
+"""An EXIT frame: exit code (negative: signal), CPU and wall seconds, whether the worker is clean; then ASCII: how."""
+
 # Host → supervisor.
 START, DATA, END = 1, 2, 3
 # Supervisor → host (DATA as well).
@@ -24,10 +31,18 @@ HELLO, EXIT, OUTPUT = 4, 5, 6
 MORE, WAIT, DONE = 11, 12, 13
 
 
+# Modes of a candidate's process: the first item of its message; entry point, source and inputs follow.
+CALLS, LIVE, PROGRAM = b"calls", b"live", b"program"
+
+
 def pack(header: Any, items: Sequence[bytes] = ()) -> bytes:
     """One message: a JSON header and opaque items that its reader parses one by one."""
-    text = json.dumps(header).encode("ascii")
-    parts = [LENGTH.pack(len(text)), text]
+    return pack_items([json.dumps(header).encode("ascii"), *items])
+
+
+def pack_items(items: Sequence[bytes]) -> bytes:
+    """One message of opaque items alone."""
+    parts: list[bytes] = []
     for item in items:
         parts.append(LENGTH.pack(len(item)))
         parts.append(item)
@@ -36,6 +51,18 @@ def pack(header: Any, items: Sequence[bytes] = ()) -> bytes:
 
 def unpack(message: bytes) -> tuple[Any, list[bytes]]:
     """The header and the items of a message.
+
+    Raises:
+        ValueError: when the bytes are no message.
+    """
+    cuts = unpack_items(message)
+    if not cuts:
+        raise ValueError("empty message")
+    return json.loads(cuts[0]), cuts[1:]
+
+
+def unpack_items(message: bytes) -> list[bytes]:
+    """The items of a message.
 
     Raises:
         ValueError: when the bytes are no message.
@@ -51,9 +78,7 @@ def unpack(message: bytes) -> tuple[Any, list[bytes]]:
             raise ValueError("truncated message")
         cuts.append(message[position : position + length])
         position += length
-    if not cuts:
-        raise ValueError("empty message")
-    return json.loads(cuts[0]), cuts[1:]
+    return cuts
 
 
 def read_exactly(fd: int, size: int) -> bytes:

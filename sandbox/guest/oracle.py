@@ -162,38 +162,62 @@ def classify(error: BaseException) -> tuple[str, str]:
     return "wrong_answer", text
 
 
-def run_script(header: dict[str, Any], items: list[bytes]) -> None:
-    """Run ``check(candidate)`` and report outcome, detail and the number of calls made.
+class Script:
+    """A test script, compiled once; every program it judges gets a namespace of its own.
 
     In-process graders give the script the candidate's globals. Here, a name that the script uses and nobody defines is
     a standard module that is loaded anyway (data sets forget ``import math``), else a function of the candidate. Where
     the script's ``check`` calls a ``check``, it means the candidate's function of that name (MBPP has one), not itself.
     """
-    border = Border(items, header["digests"], header["live"])
-    namespace = new_module("check_script").__dict__
-    entry = header["entry"]
-    proxy = Proxy(border, "")
-    outcome, detail = "passed", ""
-    random.seed(SEED)
-    try:
-        exec(compile(header["context"], "context", "exec", dont_inherit=True), namespace)
-        code = compile(header["script"], "script", "exec", dont_inherit=True)
-        for name in free_names(code) - namespace.keys() - vars(builtins).keys():
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        self.entry = header["entry"]
+        self.context = compile(header["context"], "context", "exec", dont_inherit=True)
+        self.code = compile(header["script"], "script", "exec", dont_inherit=True)
+        self.free = free_names(self.code) - vars(builtins).keys()
+
+    def judge(self, border: Border) -> None:
+        """Run ``check(candidate)``; what it raises is the verdict."""
+        namespace = new_module("check_script").__dict__
+        proxy = Proxy(border, "")
+        random.seed(SEED)
+        exec(self.context, namespace)
+        for name in self.free - namespace.keys():
             namespace[name] = sys.modules[name] if name in sys.modules else Proxy(border, name)
-        namespace[entry] = namespace["candidate"] = proxy
+        namespace[self.entry] = namespace["candidate"] = proxy
         namespace.pop("check", None)
-        exec(code, namespace)
+        exec(self.code, namespace)
         check = namespace.get("check")
         if isinstance(check, types.FunctionType) and looks_up(check.__code__, "check"):
             namespace["check"] = Proxy(border, "check")
-        namespace[entry] = namespace["candidate"] = proxy
+        namespace[self.entry] = namespace["candidate"] = proxy
         if check is not None:
             check(proxy)
-        if border.calls == 0:
-            outcome, detail = "infra_error", "the test script never called the candidate"
-    except BaseException as error:
-        outcome, detail = classify(error)
-    send(frames.DONE, frames.pack({"outcome": outcome, "detail": detail, "calls": border.calls}))
+
+
+def run_script(header: dict[str, Any], items: list[bytes]) -> None:
+    """Judge one program after the other and report outcome, detail and the number of calls made, for each.
+
+    ``header["counts"]`` says how many of ``items`` are whose. It ends early after a verdict that may have cost this
+    process its health; the host then has the rest judged elsewhere.
+    """
+    script: Script | None = None
+    position = 0
+    for count in header["counts"]:
+        border = Border(items[position : position + count], header["digests"], header["live"])
+        position += count
+        outcome, detail = "passed", ""
+        try:
+            script = script or Script(header)
+            script.judge(border)
+            if border.calls == 0:
+                outcome, detail = "infra_error", "the test script never called the candidate"
+        except BaseException as error:
+            outcome, detail = classify(error)
+        send(frames.MORE, codec.text_of([outcome, detail, border.calls]))
+        if outcome in ("memory", "infra_error"):
+            break
+    send(frames.DONE, b"")
 
 
 def run_comparison(header: dict[str, Any], items: list[bytes]) -> None:
@@ -210,7 +234,7 @@ def run_comparison(header: dict[str, Any], items: list[bytes]) -> None:
             passed += 1
     except BaseException as error:
         outcome, detail = classify(error)
-    send(frames.DONE, frames.pack({"outcome": outcome, "detail": detail, "calls": passed}))
+    send(frames.DONE, codec.text_of([outcome, detail, passed]))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Needs root and ``dockerd``. It cannot give containers a network, which workers d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,6 +15,10 @@ import time
 from pathlib import Path
 
 from sandbox.errors import SandboxUnavailable
+from sandbox.owner import is_dead, owner_tag
+
+PREFIX = "harness-engine-"
+"""Folders of engines that nobody named a folder for; inside, ``owner`` says whose it is."""
 
 
 def can_start() -> str:
@@ -30,10 +35,13 @@ def _dockerd() -> str | None:
 
 
 class PrivateEngine:
-    """Starts a daemon on entry; on exit stops that daemon, and only that one, and deletes its data."""
+    """Starts a daemon on entry; on exit stops that daemon, and only that one, and deletes its data.
+
+    An engine whose owner was killed stays until :func:`clean`.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="engine-")
+        self._temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix=PREFIX)
         self.folder = folder or Path(self._temporary.name if self._temporary else "")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -54,6 +62,7 @@ class PrivateEngine:
         program = _dockerd()
         assert program is not None
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "owner").write_text(owner_tag())
         log = self.folder / "log"
         command = [program, "--bridge=none", "--iptables=false", "--ip6tables=false", "-H", self.url]
         command += [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec"]
@@ -77,13 +86,13 @@ class PrivateEngine:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """End the daemon at once, as a crash would (for tests)."""
+        """End the daemon at once, as a crash would (for tests). What it had started goes on until :meth:`stop`."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """Stop the daemon and delete what it stored."""
+        """Stop the daemon and whatever it started; delete what it stored, where the folder was chosen here."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -92,7 +101,8 @@ class PrivateEngine:
                 self.process.kill()
                 self.process.wait()
         self.process = None
-        subprocess.run(["umount", "-R", f"{self.folder}/data"], capture_output=True, check=False)
+        _end_processes(self.folder)
+        _unmount(self.folder)
         if self._temporary is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -102,3 +112,49 @@ class PrivateEngine:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+
+def clean() -> list[tuple[str, bool]]:
+    """Stop and delete the engines of dead owners: (folder, whether it is gone)."""
+    found = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            tag = (folder / "owner").read_text()
+        except OSError:
+            continue
+        if is_dead(tag):
+            _end_processes(folder)
+            _unmount(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            found.append((str(folder), not folder.exists()))
+    return found
+
+
+def _end_processes(folder: Path) -> None:
+    """Kill what runs on behalf of an engine: its processes, and no others, are started with paths inside its folder.
+
+    A container's own processes are not; they belong to the shim, which takes them along when it is told to.
+    """
+    marker = f"{folder}/".encode()
+    for _ in range(100):
+        living = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    if marker in (entry / "cmdline").read_bytes():
+                        living.append(int(entry.name))
+                except OSError:
+                    continue
+        if not living:
+            return
+        for pid in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _unmount(folder: Path) -> None:
+    """Unmount everything below a folder, the innermost first."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), key=len, reverse=True):
+        subprocess.run(["umount", "-l", mount], capture_output=True, check=False)

@@ -20,18 +20,19 @@ from sandbox.worker import Channel, Settings
 
 _GUEST = """
 import os, signal, sys, time, traceback, contextlib
-from sandbox.guest import candidate, frames, harden, supervisor
+from sandbox.guest import confine, harden, hostlink, jobs, sweep, watch
 
-def become(self, header, channel, out, err):
+def become(job, uid, descriptors, body):
     try:
-        os.dup2(self.null, 0); os.dup2(out, 1); os.dup2(err, 2); os.dup2(channel, 3)
+        for target, source in enumerate(descriptors):
+            os.dup2(source, target)
         os.chdir('/tmp')
-        self.body()
+        body()
     except BaseException:
         traceback.print_exc()
     os._exit(0)
 
-def end(self, job):
+def end(job):
     with contextlib.suppress(ProcessLookupError):
         os.kill(job.pid, signal.SIGKILL)
     _, status, usage = os.wait4(job.pid, 0)
@@ -39,7 +40,7 @@ def end(self, job):
     job.cpu = usage.ru_utime + usage.ru_stime
     return True
 
-begin = supervisor.Job.__init__
+begin = jobs.Job.__init__
 def unlimited(self, number, header):
     begin(self, number, header)
     self.cpu_limit = self.wall_limit = 600.0
@@ -56,18 +57,18 @@ def drain(self, job, channel, out):
     job.how = how
 
 kept = []
-discard = supervisor.Supervisor._discard
+discard = hostlink.HostLink.discard
 def keep(self, length):
     kept.append(bytes(self.inbox[self.start : self.start + length]))
     discard(self, length)
 
-supervisor.Supervisor._discard = keep
-supervisor.Supervisor._become_job = become
-supervisor.Supervisor._end = end
-supervisor.Supervisor._drain = drain
-supervisor.Supervisor._empty_scratch = lambda self: True
-supervisor.Job.__init__ = unlimited
-supervisor.take_identity = lambda settings: []
+hostlink.HostLink.discard = keep
+watch.Watch.drain = drain
+confine.become_job = become
+confine.take_identity = lambda settings: []
+sweep.end_all = end
+sweep.empty_scratch = lambda uid: True
+jobs.Job.__init__ = unlimited
 harden.limit = lambda kind, value: None
 """
 
