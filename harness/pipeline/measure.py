@@ -6,37 +6,26 @@ contexts, and the benchmark's solutions. At most these two models are loaded at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.canonical import digest
 from harness.errors import BadInput
-from harness.generate.api import Request
 from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
-from harness.measure import contexts
-from harness.measure.branching import PrefixTree
-from harness.measure.classes import given_names, token_classes
-from harness.measure.contexts import REFERENCE, Passage
 from harness.measure.groups import summed, text_row
+from harness.measure.matching import GRID, matching_temperature
 from harness.measure.texts import text_measures
-from harness.models import ResolvedModel
 from harness.pipeline.generation import engine_key
 from harness.pipeline.plan import Cell, LoadedTask, Plan
+from harness.pipeline.reading import CONTEXT_SAMPLES, Engines, Reader, Reading, engines
 from harness.pipeline.weights import weights
 from harness.pipeline.workshop import Workshop, chunks
 from harness.progress import track
-from harness.spec import Measurement, Model, Policy
+from harness.spec import Model, Policy
 from harness.tasks.base import Problem
 
-if TYPE_CHECKING:
-    from harness.generate.engine import TransformersEngine
-
 MEASURE_VERSION = 1
-CONTEXT_SAMPLES = 2
-"""Samples of a problem that each context gives, the first ones."""
-
 PART = 4
 """Problems of a stored part."""
 
@@ -47,64 +36,72 @@ Sampled = Sequence[tuple[Cell, Step]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What is read on one task with one seed: by problem, the answers of each context and all samples for branching."""
+class Measured:
+    """What was measured: the rows of ``measures.parquet``, and the temperatures found for matched arms."""
 
-    loaded: LoadedTask
-    samples: dict[str, Step]
-    measurement: Measurement
-
-    def inputs(self) -> dict[str, str]:
-        """Digests of everything that is read."""
-        names = [c for c in self.measurement.contexts if c != REFERENCE]
-        steps = {f"context {n}": self.samples[n].output_digest("samples.jsonl") for n in names}
-        steps["branching"] = self.samples[self.measurement.reference].output_digest("samples.jsonl")
-        if REFERENCE in self.measurement.contexts:
-            answers = [contexts.reference_answer(self.loaded.task, p) for p in self.loaded.problems]
-            steps["context reference"] = digest(answers)
-        return steps
-
-    def rows(self, arm: str) -> dict[str, list[Row]]:
-        """An arm's samples by problem."""
-        found: dict[str, list[Row]] = {p.id: [] for p in self.loaded.problems}
-        for row in load_lines(self.samples[arm].read("samples.jsonl")):
-            found[row["problem"]].append(row)
-        return found
+    rows: list[Row]
+    fitted: list[Row]
 
 
-def measure(shop: Workshop, plan: Plan, sampled: Sampled) -> list[Row]:
-    """The rows of ``measures.parquet``; empty for an ablation that measures nothing.
+def measure(shop: Workshop, plan: Plan, sampled: Sampled) -> Measured:
+    """Everything that the plan asks to be measured; nothing for an ablation that measures nothing.
 
     Raises:
-        BadInput: for greedy arms, or models with different tokenizers.
+        BadInput: for greedy arms, models with different tokenizers, or an arm whose entropy the reference cannot have.
     """
     wanted = plan.measurement
+    out = Measured([], [])
     if wanted is None:
-        return []
-    rows: list[Row] = []
+        return out
     for task, seed in dict.fromkeys((c.task, c.seed) for c, _ in sampled):
         here = [(c, s) for c, s in sampled if (c.task, c.seed) == (task, seed)]
         reading = Reading(plan.task(task), {c.arm: s for c, s in here}, wanted)
-        rows += _forced_rows(shop, reading, {c.arm: c for c, _ in here}, seed)
-        rows += _text_rows(reading, task, seed)
-    return rows
+        _forced_rows(shop, reading, {c.arm: c for c, _ in here}, seed, out)
+        out.rows.extend(_text_rows(reading, task, seed))
+    return out
 
 
-def _forced_rows(shop: Workshop, reading: Reading, cells: dict[str, Cell], seed: int) -> list[Row]:
+def _forced_rows(shop: Workshop, reading: Reading, cells: dict[str, Cell], seed: int, out: Measured) -> None:
     wanted, task = reading.measurement, reading.loaded.ref.name
+    reference = cells[wanted.reference]
     by_model: dict[Model, list[str]] = {}
     for arm in wanted.arms:
         by_model.setdefault(cells[arm].model, []).append(arm)
-    rows: list[Row] = []
-    with _engines(shop) as load:
+    if wanted.matched:
+        by_model.setdefault(reference.model, [wanted.reference])
+    entropies: dict[str, float] = {}
+    curve: list[float] = []
+    with engines(shop) as load:
         for model, arms in by_model.items():
             policies = tuple(dict.fromkeys(cells[a].policy for a in arms))
-            step = measure_step(shop, reading, model, cells[wanted.reference], policies, load)
-            sequences = read_output(step)
-            for arm in arms:
+            curved = bool(wanted.matched) and model == reference.model
+            sequences = read_output(measure_step(shop, reading, model, reference, policies, load, curved))
+            if curved:
+                curve = _mean_curve(sequences)
+            for arm in (a for a in arms if a in wanted.arms):
+                which = policies.index(cells[arm].policy)
                 where = {"arm": arm, "seed": seed, "task": task}
-                rows += summed(sequences, policies.index(cells[arm].policy), where, wanted.branch_thresholds)
-    return rows
+                out.rows.extend(summed(sequences, which, where, wanted.branch_thresholds))
+                entropies[arm] = _mean_entropy(sequences, which)
+        for name, arm in wanted.matched:
+            temperature = float(f"{matching_temperature(curve, entropies[arm]):.6g}")
+            policy = Policy.single(temperature)
+            sequences = read_output(measure_step(shop, reading, reference.model, reference, (policy,), load))
+            where = {"arm": name, "seed": seed, "task": task}
+            out.rows.extend(summed(sequences, 0, where, wanted.branch_thresholds))
+            found = {"temperature": temperature, "entropy": _mean_entropy(sequences, 0), "wanted": entropies[arm]}
+            out.fitted.append({**where, "matches": arm, **found})
+
+
+def _mean_entropy(sequences: Sequence[Row], which: int) -> float:
+    """Over every position of every answer read, in nats."""
+    values: list[float] = [x for s in sequences for x in s["values"][which]["entropy"]]
+    return sum(values) / len(values)
+
+
+def _mean_curve(sequences: Sequence[Row]) -> list[float]:
+    positions = sum(len(s["token_ids"]) for s in sequences)
+    return [sum(s["curve"][i] for s in sequences) / positions for i in range(len(GRID))]
 
 
 def _text_rows(reading: Reading, task: str, seed: int) -> list[Row]:
@@ -124,57 +121,20 @@ def sample_measures(loaded: LoadedTask, problem: Problem, samples: Sequence[Row]
     return text_measures([s["text"] for s in samples], programs, [s["tokens"] for s in samples])
 
 
-class _Engines:
-    """Loads models one path at a time: the model under test and, kept beside it, the reference."""
-
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
-        self._loaded: dict[str, tuple[str, TransformersEngine]] = {}
-
-    def __call__(self, role: str, model: ResolvedModel) -> TransformersEngine:
-        from harness.generate.engine import TransformersEngine
-
-        path = str(model.path)
-        for known, engine in self._loaded.values():
-            if known == path:
-                return engine
-        self._shop.free_engine()
-        if role in self._loaded:
-            self._loaded.pop(role)[1].close()
-        settings = self._shop.config.engine
-        engine = TransformersEngine.load(
-            model.path, device=settings.device, dtype=settings.dtype, threads=settings.threads or None
-        )
-        self._loaded[role] = (path, engine)
-        return engine
-
-    def close(self) -> None:
-        for _, engine in self._loaded.values():
-            engine.close()
-        self._loaded.clear()
-
-
-@contextmanager
-def _engines(shop: Workshop) -> Iterator[_Engines]:
-    engines = _Engines(shop)
-    try:
-        yield engines
-    finally:
-        engines.close()
-
-
 def measure_step(
     shop: Workshop,
     reading: Reading,
     model: Model,
     reference: Cell,
     policies: tuple[Policy, ...],
-    load: _Engines,
+    load: Engines,
+    curved: bool = False,
 ) -> Step:
     """Read every answer with one model and the reference. Output :data:`OUTPUT`: a row an answer, with lists as long.
 
     A row has ``problem``, ``context``, ``index``, ``token_ids``, ``classes``, ``visits`` and ``branches`` of the prefix
-    tree, ``reference_entropy``, and ``values``: for each policy its quantities.
+    tree, ``reference_entropy``, and ``values``: for each policy its quantities. ``curved`` adds ``curve``: the
+    reference's entropy at each temperature of :data:`harness.measure.matching.GRID`, summed over the answer.
     """
     from harness.measure.positions import temperature_of
 
@@ -185,7 +145,7 @@ def measure_step(
     temperature = temperature_of(reference.policy, reference.arm)
     for policy in policies:
         temperature_of(policy, "a measured arm")
-    settings = {
+    settings: Row = {
         "policies": policies,
         "reference": temperature,
         "kept": wanted.kept,
@@ -195,6 +155,8 @@ def measure_step(
         "max_new_tokens": reading.loaded.ref.max_new_tokens,
         "engine": {k: v for k, v in engine_key(shop.config.engine).items() if k != "max_batch_rows"},
     }
+    if curved:
+        settings["curve"] = GRID
     models = {"model": subject.digest, "reference": base.digest}
     prompts = digest([[p.id, reading.loaded.task.messages(p)] for p in reading.loaded.problems])
     inputs = {**models, "prompts": prompts, **reading.inputs()}
@@ -205,7 +167,7 @@ def measure_step(
     with step.lock():
         if step.done:
             return step
-        reader = _Reader(reading, subject, base, temperature, policies, load)
+        reader = Reader(reading, subject, base, temperature, policies, load, curved)
         parts = chunks(len(reading.loaded.problems), PART)
         stored = [step.part(i) for i in range(len(parts))]
         ready = sum(len(p) for p, s in zip(parts, stored, strict=True) if s is not None)
@@ -221,95 +183,6 @@ def measure_step(
         facts = {"answers": len(rows), "positions": sum(len(r["token_ids"]) for r in rows)}
         step.finish({OUTPUT: _packed(rows)}, facts)
     return step
-
-
-class _Reader:
-    """Reads problems with a pair of models; everything is loaded on first need."""
-
-    def __init__(
-        self,
-        reading: Reading,
-        subject: ResolvedModel,
-        base: ResolvedModel,
-        temperature: float,
-        policies: tuple[Policy, ...],
-        load: _Engines,
-    ) -> None:
-        self.reading, self.subject, self.base = reading, subject, base
-        self.temperature, self.policies, self.load = temperature, policies, load
-        wanted = reading.measurement
-        self.samples = {c: reading.rows(c) for c in wanted.contexts if c != REFERENCE}
-        self.tree_samples = reading.rows(wanted.reference)
-
-    def problem(self, problem: Problem) -> list[Row]:
-        """The rows of one problem."""
-        from harness.measure.forward import Forced
-
-        base, subject = self.load("reference", self.base), self.load("subject", self.subject)
-        messages = tuple((m["role"], m["content"]) for m in self.reading.loaded.task.messages(problem))
-        prompt = base.encode(Request(problem.id, (0,), messages))
-        forced = Forced(base.model, prompt)
-        other = forced if subject is base else Forced(subject.model, prompt)
-        tree = PrefixTree(r["token_ids"] for r in self.tree_samples[problem.id])
-        given = given_names(problem.prompt)
-        rows = []
-        for passage in self._passages(problem, base.tokenizer):
-            visits, branches = tree.counts(passage.tokens)
-            rows.append(
-                {
-                    "problem": passage.problem,
-                    "context": passage.context,
-                    "index": passage.index,
-                    "token_ids": list(passage.tokens),
-                    "classes": token_classes(passage.text, passage.spans, given),
-                    "visits": visits,
-                    "branches": branches,
-                    **self._values(forced, other, passage.tokens),
-                }
-            )
-        return rows
-
-    def _passages(self, problem: Problem, tokenizer: Any) -> Iterator[Passage]:
-        limit = self.reading.loaded.ref.max_new_tokens
-        for context in self.reading.measurement.contexts:
-            if context == REFERENCE:
-                text = contexts.reference_answer(self.reading.loaded.task, problem)
-                found = [] if text is None else [(0, text, _encode(tokenizer, text)[:limit])]
-            else:
-                rows = self.samples[context][problem.id][:CONTEXT_SAMPLES]
-                found = [(r["index"], r["text"], r["token_ids"]) for r in rows]
-            for index, text, tokens in found:
-                spans = contexts.token_spans(tokenizer, tokens, text)
-                yield Passage(problem.id, context, index, text, tuple(tokens), spans)
-
-    def _values(self, forced: Any, other: Any, tokens: Sequence[int]) -> Row:
-        import torch
-
-        from harness.measure.positions import measure as look
-        from harness.measure.positions import reference_view
-
-        wanted = self.reading.measurement
-        entropy: list[float] = []
-        values: list[dict[str, list[float]]] = [{} for _ in self.policies]
-        theirs_then_mine = (
-            ((start, x, x) for start, x in forced.logits(tokens))
-            if other is forced
-            else ((s, x, y) for (s, x), (_, y) in zip(forced.logits(tokens), other.logits(tokens), strict=True))
-        )
-        for start, theirs, mine in theirs_then_mine:
-            view = reference_view(theirs, self.temperature, wanted.kept, wanted.predicted)
-            entropy += [float(f"{x:.8g}") for x in view.entropy.tolist()]
-            following = torch.tensor(list(tokens[start : start + len(mine)]), device=mine.device)
-            for column, policy in zip(values, self.policies, strict=True):
-                for name, numbers in look(mine, following, policy, view).lists().items():
-                    column.setdefault(name, []).extend(numbers)
-        return {"reference_entropy": entropy, "values": values}
-
-
-def _encode(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a solution, ended as the model ends its own answers."""
-    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return ids if tokenizer.eos_token_id is None else [*ids, tokenizer.eos_token_id]
 
 
 def _packed(rows: list[Row]) -> bytes:

@@ -79,3 +79,11 @@ def find_root(function: Callable[[float], float], low: float, high: float, toler
     from scipy.optimize import brentq  # type: ignore[import-untyped]
 
     return float(brentq(function, low, high, xtol=tolerance))
+
+
+def monotone_roots(x: ArrayLike, y: ArrayLike) -> list[float]:
+    """Where the monotone cubic through (``x``, ``y``), ``x`` rising, is zero (PCHIP, Fritsch & Butland 1984)."""
+    from scipy.interpolate import PchipInterpolator  # type: ignore[import-untyped]
+
+    roots = PchipInterpolator(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)).roots(extrapolate=False)
+    return [float(r) for r in roots if np.isfinite(r)]

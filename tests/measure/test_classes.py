@@ -53,7 +53,7 @@ def test_a_function_by_class(kind: str) -> None:
 
 
 def test_names_that_the_prompt_gives() -> None:
-    assert GIVEN == {"add_all", "items", "n"}
+    assert {"add_all", "items", "n"} == GIVEN
     assert given_names("no code here") == frozenset()
 
 
@@ -103,7 +103,7 @@ FENCED = "Sure:\n```python\nx = 1\n```\nand\n```bash\nls\n```\n~~~\ny = 2\n"
 
 def test_where_the_code_of_an_answer_stands() -> None:
     assert [FENCED[a:b] for a, b in code_spans(FENCED)] == ["x = 1\n", "y = 2\n"]
-    assert [a for a in code_spans("```python\r\nz = 1\r\n```\r\n")] == [(11, 18)]
+    assert code_spans("```python\r\nz = 1\r\n```\r\n") == [(11, 18)]
     assert code_spans("no code at all") == []
     bare = "Here it is\ndef f():\n    return 1\nHope it helps"
     assert [bare[a:b] for a, b in code_spans(bare)] == ["def f():\n    return 1"]
@@ -120,8 +120,8 @@ def pieces(*parts: str) -> tuple[str, list[tuple[int, int]]]:
 
 def test_model_tokens_take_the_class_where_they_begin() -> None:
     text, spans = pieces(
-        "```", "python", "\n", "def", " add", "_all", "(items", "):", "\n   ", " return", " so", "rted", "(", "it", "ems",
-        ")\n", "```", "",
+        "```", "python", "\n", "def", " add", "_all", "(items", "):", "\n   ", " return", " so", "rted", "(", "it",
+        "ems", ")\n", "```", "",
     )  # fmt: skip
     assert token_classes(text, spans, GIVEN) == [
         "outside", "outside", "outside", "keyword", "given", "piece", "bracket", "bracket", "layout", "choice",
