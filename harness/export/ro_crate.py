@@ -71,7 +71,7 @@ def _action(crate: Any, entity: Any, record: Record, tool: Any, files: dict[Path
     head = record.head
     inputs = []
     for number, model in enumerate(head["models"]):
-        name = str(model.get("source") or f"distilled model {number}")
+        name = str(model.get("source") or f"{model['kind']} model {number}")
         properties = {"@type": "CreativeWork", "name": name, "sha256": model["weights"]}
         inputs.append(crate.add(entity(crate, f"#weights-{model['weights'][:16]}", properties=properties)))
     action = entity(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.canonical import file_digest
 from harness.errors import BadInput, CheckFailed, HarnessError
@@ -14,6 +15,9 @@ from harness.ledger.record import Record, load_record
 from harness.ledger.remote import Remote, get_folder, put_folder
 from harness.ledger.standing import find_record
 from harness.ledger.statement import STATEMENTS
+
+STEP_OF_KIND = {"distilled": "train", "interpolated": "interpolate", "scaled": "scale"}
+"""The step whose output a made model's weights are, by the model's kind in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def fetch(run: str, results: Path, runs: Path, address: str, steps: bool = False
             remote.get({"sha256": digest}, record.path / name)
     brought = []
     for name, what in sorted(listing["steps"].items()):
-        if (what == "train" and weights) or (what != "train" and steps):
+        if weights if what in STEP_OF_KIND.values() else steps:
             _fetch_step(remote, record, runs / "store" / name, name)
             brought.append(name)
     if (steps or weights) and not brought:
@@ -110,12 +114,18 @@ def _wanted_steps(record: Record, store: Path, steps: bool, weights: bool) -> It
         for name in _by_output(store, "corpus", "corpus.jsonl", {m.get("corpus") for m in record.head["models"]}):
             yield name, "corpus"
     if weights:
-        made = {m["weights"] for m in record.head["models"] if m["kind"] == "distilled"}
-        names = _by_output(store, "train", "weights", made)
-        if len(names) < len(made):
-            raise BadInput(f"{store / 'train'}: {len(made) - len(names)} of {len(made)} trained models are not there")
-        for name in names:
-            yield name, "train"
+        for kind, step in STEP_OF_KIND.items():
+            made = {m["weights"] for m in record.head["models"] if m["kind"] == kind and not _left_alone(m)}
+            names = _by_output(store, step, "weights", made)
+            if len(names) < len(made):
+                raise BadInput(f"{store / step}: {len(made) - len(names)} of {len(made)} {kind} models are not there")
+            for name in names:
+                yield name, step
+
+
+def _left_alone(model: dict[str, Any]) -> bool:
+    """Whether there was nothing to make it from: its weights are then those of the model it started from."""
+    return (model.get("train") or model.get("fit") or {}).get("examples") == 0
 
 
 def _by_output(store: Path, step: str, output: str, digests: set[str | None]) -> list[str]:
@@ -144,7 +154,7 @@ def _check_step(record: Record, folder: Path, name: str) -> None:
     """What a step's outputs hash to must be what the record says came out."""
     what = name.split("/")[0]
     head = record.head
-    if what == "train":
+    if what in STEP_OF_KIND.values():
         from harness.models.digests import weight_digest
 
         got, known = weight_digest(folder / "weights"), {m["weights"] for m in head["models"]}

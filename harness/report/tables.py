@@ -11,6 +11,7 @@ from typing import Any
 from harness.ledger.record import Record
 from harness.ledger.standing import why_exploratory
 from harness.report.analysis import KS, Analyse, ArmSummary, ContrastResult, TaskAnalysis, analyse, overall_decision
+from harness.report.models import arm_notes
 from harness.report.numbers import is_rate
 from harness.spec import STRATA, Contrast
 from harness.stats import Estimate
@@ -88,6 +89,7 @@ def policy_text(policy: dict[str, Any]) -> str:
 
     def stage(s: dict[str, Any]) -> str:
         parts = ["greedy" if s["temperature"] == 0 else f"T {s['temperature']:g}"]
+        parts += [f"θ {s['entropy_theta']:g}"] if s.get("entropy_theta") else []
         parts += [f"min-p {s['min_p']:g}"] if s["min_p"] else []
         parts += [f"k {s['top_k']}"] if s["top_k"] else []
         parts += [f"p {s['top_p']:g}"] if s["top_p"] < 1 else []
@@ -104,6 +106,7 @@ def _task_section(analysis: TaskAnalysis, task: dict[str, Any], head: dict[str, 
     header = ["arm", "decoding", *[f"pass@{k} % [95 %]" for k in KS], "no code %", "cut %", "tokens"]
     rows = [[a.arm, policies[a.arm], *[_percent(a.pass_at[k]) for k in KS], *_rates(a)] for a in analysis.arms]
     lines += markdown_table(header, rows, right=range(2, len(header)))
+    lines += [line for note in arm_notes(head, task["name"]) for line in ("", note)]
     if analysis.derived:
         rows = [[d.arm, d.made, _percent(d.pass_at_1), _curve(d.budget)] for d in analysis.derived]
         lines += ["", *markdown_table(["derived arm", "made of", "pass@1 % [95 %]", "by budget"], rows, right=(2,))]

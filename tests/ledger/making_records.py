@@ -23,12 +23,17 @@ from harness.ledger.store import dump_lines
 from harness.pipeline.grading import tests_digest
 from harness.pipeline.manifest import grader, prompt_digests
 from harness.pipeline.plan import Plan, make_plan
+from harness.spec import ScaledModel
 from harness.tasks.base import Problem
 from harness.tasks.selection import id_list_digest
 
 DESIGN = ("ablation=matched_decoding", "scale=quick", "task=starter", "task.starter.limit=12", "task.starter.samples=5")
 RATES = {"ssd@eval": 0.9, "ssd@base": 0.7}
 """Share of right answers of an arm; other arms have 0.4."""
+
+FIT = {"examples": 90, "dropped": 6, "scale": 1.1, "loss_before": 0.9, "loss_after": 0.8, "at_bound": False}
+SCALED = {"seed": 0, "round": 1, "parent": text_digest("weights 0"), "fit": FIT}
+"""What a record says of a scaled model."""
 
 CLAIMS = """\
 schema: 1
@@ -182,12 +187,13 @@ def _head(plan: Plan, cells: list[dict[str, Any]], commit: str | None, dirty: bo
     ]
     models = [
         {
-            "kind": "base" if i == 0 else "distilled",
+            "kind": type(model).__name__.removesuffix("Model").lower(),
             "weights": text_digest(f"weights {i}"),
             "tokenizer": digest("tokenizer"),
             "chat_template": text_digest("template"),
+            **(SCALED if isinstance(model, ScaledModel) else {}),
         }
-        for i, _ in enumerate(plan.models)
+        for i, model in enumerate(plan.models)
     ]
     return {
         "ablation": plan.ablation.name,

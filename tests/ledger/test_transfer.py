@@ -122,20 +122,27 @@ def test_trained_weights_travel_and_are_checked_tensor_by_tensor(runs, tmp_path)
     from harness.models.digests import weight_digest
 
     record = only(runs)
-    step = runs / "store" / "train" / "k1"
-    (step / "weights").mkdir(parents=True)
-    save_file({"w": np.arange(12, dtype=np.float32)}, step / "weights" / "model.safetensors")
-    digest = weight_digest(step / "weights")
-    (step / "done.json").write_text(json.dumps({"outputs": {"weights": digest}, "facts": {}}))
     head = json.loads((record.path / "record.json").read_text())
-    head["models"][1]["weights"] = digest
+    made = {m["kind"]: m for m in head["models"] if m["kind"] != "base"}
+    assert {"distilled", "scaled"} <= set(made)
+    stored = {}
+    for number, (kind, step_name) in enumerate((("distilled", "train"), ("scaled", "scale"))):
+        step = runs / "store" / step_name / "k1"
+        (step / "weights").mkdir(parents=True)
+        save_file({"w": np.arange(12, dtype=np.float32) + number}, step / "weights" / "model.safetensors")
+        stored[step_name] = made[kind]["weights"] = weight_digest(step / "weights")
+        (step / "done.json").write_text(json.dumps({"outputs": {"weights": stored[step_name]}, "facts": {}}))
+    # A model that had no example to be made from has the base's weights, and no step of its own to take along.
+    nothing = {"kind": "distilled", "weights": head["models"][0]["weights"], "train": {"examples": 0}}
+    head["models"].append({**nothing, "tokenizer": "t", "chat_template": "c"})
     head["run_id"] = run_id(head)
     (record.path / "record.json").write_text(json.dumps(head))
     record = load_record(record.path)
     address = str(tmp_path / "away")
     push(record, runs / "store", address, weights=True)
     fetch(record.run_id, tmp_path / "results", tmp_path / "new", address, weights=True)
-    assert weight_digest(tmp_path / "new" / "store" / "train" / "k1" / "weights") == digest
+    for step_name, digest in stored.items():
+        assert weight_digest(tmp_path / "new" / "store" / step_name / "k1" / "weights") == digest
 
 
 def test_what_is_not_there_is_said_in_one_line(runs, tmp_path, capsys):
@@ -144,7 +151,7 @@ def test_what_is_not_there_is_said_in_one_line(runs, tmp_path, capsys):
         fetch("0123456789", tmp_path / "results", tmp_path / "new", str(tmp_path / "away"))
     with pytest.raises(BadInput, match="is not at"):
         fetch(record.run_id, tmp_path / "results", runs, str(tmp_path / "away"))
-    with pytest.raises(BadInput, match="trained models are not there"):
+    with pytest.raises(BadInput, match="distilled models are not there"):
         push(record, runs / "store", str(tmp_path / "away"), weights=True)
     with pytest.raises((BadInput, MissingCapability)):
         Remote.open("nonsense://x")

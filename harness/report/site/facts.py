@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.ledger.record import Record
+from harness.report.models import origin
 from harness.report.numbers import UNDEFINED
 from harness.report.site.provenance import SHORT, results_option, run_command
 
@@ -35,12 +36,7 @@ def facts(head: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
     )
     for i, model in enumerate(head["models"]):
-        origin = (
-            f"{model['source']} {model['revision']}"
-            if model["kind"] == "base"
-            else f"made from {model['parent'][:SHORT]}, seed {model['seed']}, round {model['round']}"
-        )
-        facts.append((f"Model {i}", f"{model['kind']}: {origin}; weights {model['weights']}"))
+        facts.append((f"Model {i}", f"{model['kind']}: {origin(model)}; weights {model['weights']}"))
     for task in head["tasks"]:
         facts.append(
             (f"Task {task['name']}", f"version {task['version']}, ids {task['id_list']}, tests {task['tests']}")
