@@ -72,6 +72,7 @@ def _regrade_task(
     record: Record, task: str, pairs: list[tuple[Row, Row]], executor: Any, found: Findings
 ) -> int | None:
     from harness.grade import Item, TooManyInfraErrors, grade_samples
+    from harness.grade.extract import final_answer
     from harness.pipeline.replay import load_task_of
 
     where = f"{record.path.name} / {task}"
@@ -81,7 +82,10 @@ def _regrade_task(
         found.add("unchecked", "regrade", where, str(error))
         return None
     problems = {p.id: p for p in loaded.problems}
-    items: list[Item] = [(str(i), problems[s["problem"]], s["text"], "response") for i, (_, s) in enumerate(pairs)]
+    form = record.head["config"]["model"].get("answer", "plain")
+    items: list[Item] = [
+        (str(i), problems[s["problem"]], final_answer(s["text"], form), "response") for i, (_, s) in enumerate(pairs)
+    ]
     graded = {}
     try:
         for verdict in grade_samples(loaded.task, items, executor):

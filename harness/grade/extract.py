@@ -158,6 +158,37 @@ def livecodebench(text: str, entry_point: str) -> str:
     return "\n".join(lines[marks[-2] + 1 : marks[-1]]) if len(marks) >= 2 else ""
 
 
+_HARMONY_FINAL = re.compile(
+    r"<\|channel\|>final(?:(?!<\|message\|>).)*<\|message\|>(.*?)(?:<\|(?:end|return|start)\|>|\Z)", re.DOTALL
+)
+
+
+def final_answer(text: str, form: str) -> str:
+    """A model's answer without what it thought before; empty where it never came to one.
+
+    Args:
+        text: the whole sample.
+        form: ``plain`` (all of it), ``thinking`` (what follows the last ``</think>``: such a model's template opens the
+            thought in the prompt) or ``harmony`` (gpt-oss: the last message on the channel ``final``; where special
+            tokens were left out of the text, its messages begin with ``analysis`` and ``assistantfinal``).
+
+    Raises:
+        ValueError: for another form.
+    """
+    if form == "plain":
+        return text
+    if form == "thinking":
+        return text.rpartition("</think>")[2] if "</think>" in text else ""
+    if form != "harmony":
+        raise ValueError(f"{form}: not a form of answers")
+    if "<|channel|>" in text:
+        found = _HARMONY_FINAL.findall(text)
+        return found[-1] if found else ""
+    if text.startswith("final"):
+        return text.removeprefix("final")
+    return text.rpartition("assistantfinal")[2] if "assistantfinal" in text else ""
+
+
 RULES: dict[str, Callable[[str, str], str]] = {
     "last_defining": last_defining,
     "last_block": last_block,

@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.canonical import digest, file_digest
@@ -42,7 +42,8 @@ HUB_PATTERNS = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", 
 class ResolvedModel:
     """Weights on disk, and what they are.
 
-    ``source`` is for the record: the package and version, the path, or the Hub id with the commit it resolved to.
+    ``source`` is for the record: the package and version, the path, or the Hub id with the commit it resolved to, which
+    ``revision`` has too.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class ResolvedModel:
     tokenizer_digest: str
     chat_template_digest: str
     source: str
+    revision: str = ""
 
     @property
     def digest(self) -> str:
@@ -69,6 +71,11 @@ def resolve(model: BaseModel, cache: Path) -> ResolvedModel:
         BadInput: for a source that is no package, path or Hub id, or a folder that is no model.
         MissingCapability: where a package or the network is missing.
     """
+    found = _resolve(model, cache)
+    return _with_template(found, model, cache) if model.template else found
+
+
+def _resolve(model: BaseModel, cache: Path) -> ResolvedModel:
     source = model.source
     if source == PACKAGE_SOURCE:
         _no_revision(model)
@@ -162,6 +169,8 @@ def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:
 
 def _from_hub(model: BaseModel, cache: Path) -> ResolvedModel:
     label = f"model={model.source}" + (f" model.revision={model.revision}" if model.revision else "")
+    pin = cache / "revisions" / f"{digest(model.source)}.json"
+    revision = model.revision or _pinned(pin)
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
@@ -175,9 +184,7 @@ def _from_hub(model: BaseModel, cache: Path) -> ResolvedModel:
     except ImportError:
         raise MissingCapability(f"{label}: needs huggingface_hub: pip install 'harness-referee[run]'") from None
     try:
-        folder = Path(
-            snapshot_download(model.source, revision=model.revision or None, allow_patterns=list(HUB_PATTERNS))
-        )
+        folder = Path(snapshot_download(model.source, revision=revision or None, allow_patterns=list(HUB_PATTERNS)))
     except RevisionNotFoundError:
         raise BadInput(f"{label}: the Hub has no such revision") from None
     except GatedRepoError:
@@ -191,8 +198,54 @@ def _from_hub(model: BaseModel, cache: Path) -> ResolvedModel:
         raise MissingCapability(
             f"{label}: not on this disk, and the Hub cannot be reached ({cause[:120]}); give a local folder instead"
         ) from None
-    # The snapshot's folder is named after the commit, which pins the revision in the record even when none was given.
-    return describe(folder, cache, f"{model.source}@{folder.name}")
+    # The snapshot's folder is named after the commit. Where no revision was given, the first answer holds for every
+    # later use of this cache: a model that its owner changes in mid-run must not be two models in one record.
+    if not revision:
+        _write_json(pin, {"source": model.source, "revision": folder.name})
+    return replace(describe(folder, cache, f"{model.source}@{folder.name}"), revision=folder.name)
+
+
+def _pinned(pin: Path) -> str:
+    try:
+        return str(json.loads(pin.read_text(encoding="utf-8"))["revision"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _write_json(path: Path, value: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(value), encoding="utf-8")
+    partial.replace(path)
+
+
+def _with_template(found: ResolvedModel, model: BaseModel, cache: Path) -> ResolvedModel:
+    """The model with variables set at the head of its chat template: a folder of links, and a template of its own.
+
+    Every engine and the trainer read the template from the folder, so none of them needs to know of the variables.
+
+    Raises:
+        BadInput: where the model has no chat template, or a name is none.
+    """
+    template = digests.chat_template(found.path)
+    if not template:
+        raise BadInput(f"model={model.source}: has no chat template to set model.template variables in")
+    for name, _ in model.template:
+        if not name.isidentifier():
+            raise BadInput(f"model.template={name!r}: not a variable's name")
+    head = "".join("{%- set " + name + " = " + json.dumps(value) + " -%}" for name, value in model.template)
+    target = cache / "models" / f"template-{digest([str(found.path), found.digest, head])}"
+
+    def fill(out: Path) -> None:
+        for file in found.path.iterdir():
+            if file.is_file() and file.name != digests.CHAT_TEMPLATE_FILE:
+                (out / file.name).symlink_to(file.resolve())
+        (out / digests.CHAT_TEMPLATE_FILE).write_text(head + template, encoding="utf-8")
+
+    if not target.is_dir():
+        publish_folder(target, fill)
+    label = ", ".join(f"{name}={value}" for name, value in model.template)
+    return replace(describe(target, cache, f"{found.source}, {label}"), revision=found.revision)
 
 
 def _remembered_weight_digest(folder: Path, cache: Path) -> str:
@@ -213,13 +266,10 @@ def _remembered(path: Path, cache: Path, compute: Callable[[Path], str]) -> str:
     except (OSError, ValueError, KeyError):
         pass
     value = compute(path)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    partial = memory.with_name(f"{memory.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps({"path": str(path), "digest": value}), encoding="utf-8")
-    partial.replace(memory)
+    _write_json(memory, {"path": str(path), "digest": value})
     return value
 
 
 def as_dict(model: ResolvedModel) -> dict[str, str]:
     """The record's view of a resolved model (the path is where it lay, not what it is, and stays out)."""
-    return {k: v for k, v in asdict(model).items() if k != "path"}
+    return {k: v for k, v in asdict(model).items() if k != "path" and (v or k != "revision")}

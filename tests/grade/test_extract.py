@@ -96,3 +96,36 @@ def test_no_code_has_a_reason(answer: str) -> None:
     program = assemble(PROBLEM, answer, "response")
     assert program.source is None
     assert program.reason
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "answer"),
+    [
+        ("plain", "a </think> b", "a </think> b"),
+        ("thinking", "let me see\n```python\ndraft\n```\n</think>\n\nfinal", "\n\nfinal"),
+        ("thinking", "a</think>b</think>c", "c"),
+        ("thinking", "```python\na draft in a thought that the limit cut\n```", ""),
+        (
+            "harmony",
+            "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes<|return|>",
+            "yes",
+        ),
+        ("harmony", "<|channel|>final<|message|>cut by the lim", "cut by the lim"),
+        ("harmony", "<|channel|>final <|constrain|>json<|message|>{}<|return|>", "{}"),
+        ("harmony", "<|channel|>analysis<|message|>never came to an end", ""),
+        ("harmony", "analysisWe need a function.assistantfinal```python\nx = 1\n```", "```python\nx = 1\n```"),
+        ("harmony", "finalyes", "yes"),
+        ("harmony", "analysisWe need", ""),
+    ],
+)
+def test_the_answer_without_the_thought(form, text, answer):
+    from harness.grade.extract import final_answer
+
+    assert final_answer(text, form) == answer
+
+
+def test_an_unknown_form_of_answers_is_refused():
+    from harness.grade.extract import final_answer
+
+    with pytest.raises(ValueError, match="prose"):
+        final_answer("x", "prose")

@@ -172,3 +172,57 @@ def test_the_default_model_talks_chatml_and_stops_by_itself(smollm2):
     assert answer.finish == "stop"
     # Digits are separate tokens in SmolLM2's vocabulary; the converted tokenizer must agree.
     assert engine.tokenizer.tokenize("x=1234") == ["x", "=", "1", "2", "3", "4"]
+
+
+def hub(monkeypatch, tmp_path, tiny_model, commits):
+    """A Hub that answers with the next of ``commits`` where no revision is asked for; returns what was asked."""
+    import huggingface_hub
+
+    asked: list[str | None] = []
+
+    def download(source, revision=None, allow_patterns=()):
+        asked.append(revision)
+        folder = tmp_path / "snapshots" / (revision or commits.pop(0))
+        return str(folder if folder.is_dir() else shutil.copytree(tiny_model, folder))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    return asked
+
+
+def test_an_unpinned_revision_is_resolved_once_and_recorded(monkeypatch, tmp_path, tiny_model):
+    asked = hub(monkeypatch, tmp_path, tiny_model, ["a" * 40, "b" * 40])
+    first = resolve(BaseModel("owner/name"), tmp_path / "cache")
+    assert first.source == f"owner/name@{'a' * 40}"
+    assert first.revision == as_dict(first)["revision"] == "a" * 40
+    assert resolve(BaseModel("owner/name"), tmp_path / "cache") == first  # although main has moved on
+    assert asked == [None, "a" * 40]
+    assert resolve(BaseModel("owner/name"), tmp_path / "other").revision == "b" * 40
+    assert resolve(BaseModel("owner/name", "c" * 40), tmp_path / "cache").revision == "c" * 40
+
+
+def test_a_folder_has_no_revision_in_the_record(tiny_model, tmp_path):
+    assert "revision" not in as_dict(resolve(BaseModel(str(tiny_model)), tmp_path))
+
+
+def test_template_variables_reach_the_prompt_and_nothing_else(tiny_model, tmp_path):
+    from transformers import AutoTokenizer
+
+    parent = shutil.copytree(tiny_model, tmp_path / "parent")
+    template = "{{ effort | default('medium') }}:{{ messages[0]['content'] }}"
+    (parent / digests.CHAT_TEMPLATE_FILE).write_text(template)
+    plain = resolve(BaseModel(str(parent)), tmp_path / "cache")
+    model = BaseModel(str(parent), template=(("effort", "high"),))
+    high = resolve(model, tmp_path / "cache")
+    assert resolve(model, tmp_path / "cache") == high
+
+    def prompt(folder: Path) -> str:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        return tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False)
+
+    assert (prompt(plain.path), prompt(high.path)) == ("medium:hi", "high:hi")
+    assert high.chat_template_digest != plain.chat_template_digest
+    assert high.weight_digest == plain.weight_digest
+    assert high.tokenizer_digest == plain.tokenizer_digest
+    assert high.source.endswith("effort=high")
+    with pytest.raises(BadInput, match="not a variable's name"):
+        resolve(BaseModel(str(parent), template=(("a b", "x"),)), tmp_path / "cache")

@@ -29,6 +29,9 @@ ANSWER_STYLE = "Answer with only the code in one Python code block. Do not expla
 The wording of a benchmark's runner is avoided on purpose, because familiarity with it is a rival explanation of a gain.
 """
 
+_DECLARED = {"rstar_coder": 10168}
+"""Prompts of pools that cannot come with the project, as published: rStar-Coder's by arXiv:2604.01193, C.1."""
+
 _FIELDS = ("id", "topic", "prompt")
 
 
@@ -78,10 +81,21 @@ def load_pool(name: str) -> Pool:
             lines = Path(name).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"prompt pool {name}: cannot be read ({error})") from error
+    elif name in _DECLARED:
+        raise BadInput(
+            f"scale.pool={name}: its prompts do not come with this program; make the file with "
+            f"`python -m harness.train.pools.{name} OUT.jsonl` and say scale.pool=OUT.jsonl, or take "
+            "scale.pool=starter_pool"
+        )
     else:
         raise BadInput(f"prompt pool '{name}' is unknown{nearest(name, pool_names())}")
     prompts = sorted(_distinct(name, _parse(name, lines)), key=lambda p: hashlib.sha256(p.id.encode()).digest())
     return Pool(name, tuple(prompts), digest([[p.id, p.text] for p in prompts]))
+
+
+def declared_size(name: str) -> int | None:
+    """How many prompts a pool that has to be fetched is published to have; ``None`` for any other."""
+    return _DECLARED.get(name)
 
 
 def _folder() -> Traversable:
