@@ -44,6 +44,9 @@ def decide(findings: Findings) -> Decision:
 
 
 def _best(scores: dict[str, float]) -> str:
+    if not scores:
+        return "none tried"
+
     def preference(arm: str) -> tuple[float, float, float]:
         temperatures = [float(t) for t in arm.split(" T")[1].split("·")]
         return (-scores[arm], temperatures[-1], abs(temperatures[0] - 1))

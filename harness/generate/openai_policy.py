@@ -9,6 +9,9 @@ from harness.errors import BadInput
 from harness.generate.policy import is_greedy
 from harness.spec import Arm, BaseModel, Policy
 
+MOST_TEMPERATURE = 2.0
+"""The interface's upper limit."""
+
 SEED_BITS = 31
 """Seeds that every kind of server takes."""
 
@@ -61,6 +64,8 @@ def refusal(policy: Policy, *, extended: bool) -> str:
     (stage,) = policy.stages
     if stage.entropy_theta:
         return f"a temperature that adapts to entropy cannot be asked of a server; {ELSEWHERE}"
+    if stage.temperature > MOST_TEMPERATURE:
+        return f"temperature={stage.temperature:g} is above the {MOST_TEMPERATURE:g} a server takes; {ELSEWHERE}"
     sent = [f"{k}={v:g}" for k, v in (("top_k", stage.top_k), ("min_p", stage.min_p)) if v]
     if sent and not extended:
         return (

@@ -16,8 +16,9 @@ from harness.spec import Policy, Stage
 STAGES_KEY = "harness_stages"
 """Where a request's ``SamplingParams.extra_args`` hold the stages for the logits processor."""
 
-VLLM_LEAST_TEMPERATURE = 0.01
-"""vLLM raises smaller temperatures to this one, with a warning; so they are not left to it."""
+VLLM_TEMPERATURES = (0.01, 2.0)
+"""vLLM raises smaller temperatures to the first, with a warning, and refuses those above the second; so neither is left
+to it."""
 
 SEED_BITS = 63
 """vLLM takes a signed 64-bit seed."""
@@ -28,7 +29,8 @@ def is_native(policy: Policy) -> bool:
     if is_greedy(policy):
         return True
     (stage, *others) = policy.stages
-    return not others and not stage.entropy_theta and stage.temperature >= VLLM_LEAST_TEMPERATURE
+    least, most = VLLM_TEMPERATURES
+    return not others and not stage.entropy_theta and least <= stage.temperature <= most
 
 
 def sampling_arguments(policy: Policy) -> dict[str, Any]:

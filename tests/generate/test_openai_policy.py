@@ -42,6 +42,7 @@ def test_greedy_needs_no_filter_and_so_no_extended_server():
     [
         (TWO_STAGES, "2 stages"),
         (Policy.single(1.0, entropy_theta=1.0), "entropy"),
+        (Policy.single(2.5), "above the 2 a server takes"),
         (Policy.single(1.0, top_k=20), "top_k=20 is no parameter"),
         (Policy.single(1.0, top_k=20, min_p=0.1), "top_k=20 and min_p=0.1"),
     ],
@@ -117,7 +118,7 @@ def test_a_key_is_needed_for_other_machines_only(monkeypatch):
 
 
 def test_settings_of_other_engines_are_unknown_keys():
-    with pytest.raises(BadInput, match="engine.base_url: no such key"):
+    with pytest.raises(BadInput, match=r"engine\.base_url: no such key"):
         resolve(["ablation=matched_decoding", "engine.base_url=http://localhost/v1"])
     settings = resolve(["ablation=matched_decoding", "engine=openai", "engine.concurrency=3"]).engine
     assert server(settings, "m").concurrency == 3

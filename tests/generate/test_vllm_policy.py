@@ -35,6 +35,7 @@ def test_greedy_is_one_parameter(policy):
         Policy((Stage(1.6, 20, 0.8), Stage(0.9, 5, 0.9))),
         Policy.single(1.0, entropy_theta=0.5),
         Policy.single(0.005),  # vLLM would raise it to 0.01
+        Policy.single(2.5),  # and refuse this
     ],
 )
 def test_what_vllm_cannot_say_goes_to_the_logits_processor_whole(policy):
