@@ -28,9 +28,7 @@ from harness.spec import (
 from harness.tasks.base import Problem, Task
 from harness.tasks.registry import load_task, outline_task
 from harness.tasks.selection import select
-from harness.train.pools import load_pool
-
-POOL = "starter_pool"
+from harness.train.pools import declared_size, load_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +100,28 @@ def make_plan(config: RunConfig, outline: bool = False) -> Plan:
     ]
     order = {model: i for i, model in enumerate(dict.fromkeys(c.model for c in cells))}
     cells.sort(key=lambda c: order[c.model])
-    return Plan(config, ablation, arms, contrasts, tasks, tuple(cells), derived, measurement)
+    plan = Plan(config, ablation, arms, contrasts, tasks, tuple(cells), derived, measurement)
+    if not outline and not given.corpus.pool_digest and sampled(plan.models):
+        load_pool(given.corpus.pool)  # says that it is not here, and how to have it
+    return plan
 
 
 def context(config: RunConfig) -> Context:
-    """The base model and SSD's recipes at the run's scale."""
-    pool = load_pool(POOL)
-    n_prompts = config.scale.train_prompts or len(pool.prompts)
-    if n_prompts > len(pool.prompts):
-        raise BadInput(f"scale.train_prompts={n_prompts}: the pool {POOL} has {len(pool.prompts)} prompts")
+    """The base model and SSD's recipes at the run's scale.
+
+    Of a pool that does not come with the program the published size is taken: designs without training need no more.
+    """
+    name = config.scale.pool
+    size, pool_digest = declared_size(name), ""
+    if size is None:
+        pool = load_pool(name)
+        size, pool_digest = len(pool.prompts), pool.digest
+    n_prompts = config.scale.train_prompts or size
+    if n_prompts > size:
+        raise BadInput(f"scale.train_prompts={n_prompts}: the pool {name} has {size} prompts")
     corpus = CorpusRecipe(
-        pool=POOL,
-        pool_digest=pool.digest,
+        pool=name,
+        pool_digest=pool_digest,
         n_prompts=n_prompts,
         policy=config.model.decoding.train,
         max_new_tokens=config.scale.train_max_new_tokens,
@@ -130,7 +138,7 @@ def context(config: RunConfig) -> Context:
 
 
 def _published(model: ModelConfig) -> BaseModel:
-    return BaseModel(model.source, model.revision)
+    return BaseModel(model.source, model.revision, model.template)
 
 
 def seeded(model: Model, seed: int) -> Model:
