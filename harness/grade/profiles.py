@@ -54,10 +54,10 @@ class Profile:
         return self.seconds_per_test / SECONDS_PER_TEST * ((SECONDS_PER_TEST + 1) * tests + 5)
 
     def limits(self, tests: int, otherwise: Limits) -> Limits:
-        """CPU seconds by this profile's rule (ten times as much wall time); everything else as given."""
+        """CPU seconds by this profile's rule, ten times as much wall time (a minute at least), the rest as given."""
         seconds = self.seconds(tests)
-        whole = self.budget == "program"
-        return replace(otherwise, cpu_seconds=seconds, wall_seconds=10 * seconds, whole_program=whole)
+        wall, whole = max(10 * seconds, 60.0), self.budget == "program"
+        return replace(otherwise, cpu_seconds=seconds, wall_seconds=wall, whole_program=whole)
 
 
 def livecodebench_value(expected: Any, actual: Any) -> bool:

@@ -36,7 +36,7 @@ from harness.tasks.livecodebench_data import (
     rows_of,
 )
 from harness.tasks.selection import content_digest
-from sandbox.api import Call, Calls, Limits, Outcome, Plan, StdinTests
+from sandbox.api import Call, Calls, Limits, Outcome, StdinTests
 
 FORM_VERSION = 1
 """Raised when the reading of rows or of answers changes."""
@@ -51,7 +51,7 @@ LIMITS = Limits(cpu_seconds=6.0, wall_seconds=60.0, memory_bytes=1024 * 2**20, o
 """Committed limits; the profile sets the times. Printed answers of some problems are megabytes."""
 
 REMEMBERED = 3
-"""Problems whose unpacked tests are kept in memory: samples of a problem are graded one after another."""
+"""Problems whose tests are kept in memory, unpacked: samples of a problem are graded one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class LiveCodeBench:
     profile: grading.Profile
     prompt: str = "paper"
     version: str = ""
-    unpacked: dict[str, Tests] = field(default_factory=dict, compare=False, repr=False)
+    prepared: dict[str, StdinTests | Calls | Unreadable] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.version:
@@ -96,15 +96,12 @@ class LiveCodeBench:
         Raises:
             BadInput: where our own reader cannot, so that the tests are at fault.
         """
-        if problem.tests["kind"] == "stdin" or not self.code(problem, answer, form):
+        plan = self._prepared(problem) if self.code(problem, answer, form) else None
+        if not isinstance(plan, Unreadable):
             return None
-        try:
-            self._calls(problem)
-        except Unreadable as error:
-            if self.profile.name == "strict":
-                raise BadInput(f"{self.name}, problem {problem.id}: a test cannot be read: {error}") from error
-            return Judgement(Outcome.RUNTIME_ERROR, f"the {self.profile.name} grader cannot read a test: {error}")
-        return None
+        if self.profile.name == "strict":
+            raise BadInput(f"{self.name}, problem {problem.id}: a test cannot be read: {plan}")
+        return Judgement(Outcome.RUNTIME_ERROR, f"the {self.profile.name} grader cannot read a test: {plan}")
 
     def program(self, problem: Problem, answer: str, form: AnswerField) -> Program:
         """The code of an answer in the profile's surroundings."""
@@ -115,36 +112,52 @@ class LiveCodeBench:
             return Program(self.profile.environment.program(code))
         return Program(self.profile.environment.function(code, problem.entry_point))
 
-    def plan(self, problem: Problem) -> Plan:
-        """The tests that count under the profile, and its comparison."""
-        if problem.tests["kind"] == "stdin":
-            return StdinTests(self.tests(problem), self.profile.text)
-        return Calls(ENTRY, self._calls(problem), self.profile.value)
+    def plan(self, problem: Problem) -> StdinTests | Calls:
+        """The tests that count under the profile, and its comparison.
+
+        Raises:
+            Unreadable: where the profile's reader cannot read them (:meth:`judge` settles answers before that).
+        """
+        plan = self._prepared(problem)
+        if isinstance(plan, Unreadable):
+            raise plan
+        return plan
 
     def limits(self, problem: Problem) -> Limits:
         """The profile's time, for each test or once for the program."""
-        return self.profile.limits(len(self.tests(problem)), LIMITS)
+        plan = self.plan(problem)
+        return self.profile.limits(len(plan.cases if isinstance(plan, StdinTests) else plan.calls), LIMITS)
 
     def tests(self, problem: Problem) -> Tests:
         """Inputs and outputs that count: public ones first, where they do.
 
         Raises:
-            BadInput: where none is left, or the private ones cannot be unpacked.
+            BadInput: where there is none, or the private ones cannot be unpacked.
         """
-        if problem.id not in self.unpacked:
-            while len(self.unpacked) >= REMEMBERED:
-                self.unpacked.pop(next(iter(self.unpacked)))
-            self.unpacked[problem.id] = private_tests(problem, self.places[problem.id])
-        found = self.unpacked[problem.id]
+        found = private_tests(problem, self.places[problem.id])
         if self.profile.tests == "public+private":
             found = tuple((given, expected) for given, expected in problem.tests["public"]) + found
         if not found:
             raise BadInput(f"{self.name}, problem {problem.id}: no {self.profile.tests} tests")
         return found
 
-    def _calls(self, problem: Problem) -> tuple[Call, ...]:
+    def _prepared(self, problem: Problem) -> StdinTests | Calls | Unreadable:
+        if problem.id not in self.prepared:
+            while len(self.prepared) >= REMEMBERED:
+                self.prepared.pop(next(iter(self.prepared)))
+            self.prepared[problem.id] = self._prepare(problem)
+        return self.prepared[problem.id]
+
+    def _prepare(self, problem: Problem) -> StdinTests | Calls | Unreadable:
+        tests = self.tests(problem)
+        if problem.tests["kind"] == "stdin":
+            return StdinTests(tests, self.profile.text)
         read, expected = self.profile.arguments, self.profile.expected
-        return tuple(Call(read(given), expected(wanted)) for given, wanted in self.tests(problem))
+        try:
+            calls = tuple(Call(read(given), expected(wanted)) for given, wanted in tests)
+        except Unreadable as error:
+            return error
+        return Calls(ENTRY, calls, self.profile.value)
 
 
 def load_livecodebench(
