@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.audit.finding import Findings
+from harness.audit.measures import check_measures
 from harness.canonical import file_digest, text_digest
 from harness.ledger import log
 from harness.ledger.identity import run_id
@@ -32,6 +33,7 @@ def check_record(record: Record, event: log.Event | None, found: Findings) -> No
         found.add("note", "standing", record.path.name, f"exploratory: {why}")
     if "verdicts.parquet" in present:
         _check_tables(record, present, found)
+    check_measures(record, present, found)
 
 
 def _check_schema(record: Record, found: Findings) -> None:
