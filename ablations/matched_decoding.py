@@ -81,11 +81,11 @@ def decide(findings: Findings) -> Decision:
     views = list(findings.contrasts.values())
     beats = {v.contrast.control: v.holds for v in views if v.contrast.test == "superiority" and _confirmatory(v)}
     equivalent = next(v for v in views if v.contrast.test == "equivalence")
+    if all(beats.values()):
+        return Decision("supported", "decoding does not explain the gain: SSD beats the base under every decoding")
     if beats["base"] and equivalent.holds:
         margin = 100 * equivalent.contrast.margin
         return Decision("equivalent", f"two-stage decoding of the base explains the gain (within {margin:g} points)")
-    if all(beats.values()):
-        return Decision("supported", "decoding does not explain the gain: SSD beats the base under every decoding")
     lost = [name for name, won in beats.items() if not won]
     worst = max(v.minimum_detectable_effect for v in views if v.contrast.control in lost)
     return Decision(
@@ -106,8 +106,9 @@ ABLATION = Ablation(
     rule=(
         "'Decoding does not explain it' requires ssd@eval to beat base and every base@X, each at one-sided 2.5 % "
         "(intersection–union, so no adjustment). 'Two-stage decoding explains it' requires ssd@eval > base and "
-        "equivalence of ssd@eval and base@two_stage within the margin (two one-sided tests at 5 %). Anything else is "
-        "inconclusive, with the smallest effect the design could have seen."
+        "equivalence of ssd@eval and base@two_stage within the margin (two one-sided tests at 5 %). A difference that "
+        "is shown goes before equality within a margin. Anything else is inconclusive, with the smallest effect the "
+        "design could have seen."
     ),
     outcomes={
         "supported": "the fine-tuning adds something that no tested decoding of the base gives",

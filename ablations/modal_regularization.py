@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.ablation import Ablation, Context, ContrastView, Decision, Findings, could_see
+from harness.ablation import Ablation, Context, Decision, Findings, could_see
 from harness.spec import Arm, Contrast, InterpolatedModel, Policy
 from harness.stats.multiplicity import holm
 
@@ -60,21 +60,17 @@ def decide(findings: Findings) -> Decision:
     reaches = [findings.view(name, "ssd@eval", "noninferiority") for name in SHARPENERS]
     if gain.holds and all(v.holds for v in beats):
         return Decision("supported", f"SSD beats {', '.join(SHARPENERS)}: it is more than sharpening")
-    worse = [
-        v.contrast.control for v, p in zip(beats, _adjusted(beats), strict=True) if p <= ALPHA and v.difference < 0
-    ]
+    adjusted = holm([v.p_value for v in beats])
+    worse = [v.contrast.control for v, p in zip(beats, adjusted, strict=True) if p <= ALPHA and v.difference < 0]
     if worse:
         return Decision("refuted", f"sharpening does better than SSD: {', '.join(worse)}")
-    equal = [v.contrast.treatment for v, p in zip(reaches, _adjusted(reaches), strict=True) if p <= ALPHA]
+    adjusted = holm([v.declared for v in reaches])
+    equal = [v.contrast.treatment for v, p in zip(reaches, adjusted, strict=True) if p <= ALPHA]
     if gain.holds and equal:
         margin = 100 * reaches[0].contrast.margin
         return Decision("equivalent", f"SSD gains, and {', '.join(equal)} comes within {margin:g} points of it")
     lost = [v.contrast.control for v in (gain, *beats) if not v.holds]
     return Decision("inconclusive", f"SSD is not shown to beat {', '.join(lost)}; {could_see(gain, *beats)}")
-
-
-def _adjusted(views: list[ContrastView]) -> list[float]:
-    return [float(p) for p in holm([v.p_value for v in views])]
 
 
 ALPHA = 0.05

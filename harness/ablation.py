@@ -144,6 +144,9 @@ class ContrastView:
     minimum_detectable_effect: float
     holds: bool
     """Whether the contrast's own null hypothesis was rejected at its level."""
+    declared: float = float("nan")
+    """The p-value of the declared test, to be compared with 5 % and adjusted over several tests. ``p_value`` is the one
+    that is printed: TOST's for equivalence, otherwise two-sided against no difference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,11 @@ Test = ContrastTest | VerdictTest
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One statement. ``quote`` holds its numbers as printed; ``needs`` says what would test it where nothing does."""
+    """One statement. ``quote`` holds its numbers as printed; ``needs`` says what would test it where nothing does.
+
+    ``where`` says of a question who can answer it: ``scale`` (an ablation of ours, with models larger than the default),
+    ``later`` (an ablation that does not exist yet), ``authors``; empty is an ablation of ours, anywhere.
+    """
 
     id: str
     side: Side
@@ -57,6 +61,7 @@ class Claim:
     quote: str = ""
     question: str = ""
     needs: str = ""
+    where: Literal["", "scale", "later", "authors"] = ""
     tests: tuple[Test, ...] = ()
 
 
@@ -97,6 +102,8 @@ def _claim(entry: Any, where: str) -> Claim:
             raise BadInput(f"{where}: {key} is missing")
     if entry["side"] not in get_args(Side):
         raise BadInput(f"{where}: side={entry['side']}: must be {', '.join(get_args(Side))}")
+    if entry.get("where", "") not in ("", "scale", "later", "authors"):
+        raise BadInput(f"{where}: where={entry['where']}: must be scale, later or authors")
     tests = tuple(_test(t, f"{where}, test {i}") for i, t in enumerate(entry.get("tests", []), 1))
     if not tests and not entry.get("needs"):
         raise BadInput(f"{where}: nothing tests it, so 'needs' must say what would")

@@ -72,6 +72,7 @@ class ContrastResult:
             self.p_value,
             r.minimum_detectable_effect,
             self.holds,
+            r.p_value_declared,
         )
 
 

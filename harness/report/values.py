@@ -17,6 +17,7 @@ from harness.report.matrices import metric_matrix, problems_of
 from harness.report.numbers import is_rate
 from harness.spec import Contrast, Derived, Mixture, Selection
 from harness.stats import PairedContrast, make_folds, paired_contrast
+from harness.stats.selection import cross_fitted_spread
 from harness.stats.stratum_difference import difference_contributions
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 ANALYSIS_SEED = 20260401
 """Seed of every resampling, fixed so that tables are the same bytes wherever they are rebuilt."""
+
+RESAMPLES = 10_000
+"""Bootstrap resamples and sign patterns of a contrast."""
 
 FOLDS = 5
 """Folds of cross-fitted selections, fewer where there are fewer problems."""
@@ -61,7 +65,7 @@ class Values:
         """
         made = self.derived.get(arm)
         if made is None:
-            return self._measured(arm, metric) if self._is_measured(metric) else metric_matrix(self.rows, arm, metric)
+            return self.sampled(arm, metric)
         if isinstance(made, Mixture):
             parts = [weight * self.matrix(name, metric) for name, weight in made.weights]
             seeds = max(p.shape[0] for p in parts)
@@ -72,12 +76,20 @@ class Values:
         picked: Matrix = np.take_along_axis(values, chosen[None, None, :], axis=0)[0]
         return picked
 
+    def sampled(self, arm: str, metric: str) -> Matrix:
+        """``[seeds, problems]`` of an arm with samples of its own."""
+        return self._measured(arm, metric) if self._is_measured(metric) else metric_matrix(self.rows, arm, metric)
+
+    def on(self, task: str) -> Values:
+        """The values of another task of the record."""
+        return Values(self.record, task, self._all)
+
     def chosen(self, selection: Selection) -> NDArray[np.int64]:
         """Which candidate a selection takes for each problem, as indices ``[problems]``."""
         if selection.by == "heldout":
             if selection.heldout == self.task:
                 raise UndefinedHere(f"{selection.name} was chosen on {self.task}")
-            scores = self._scores(selection, Values(self.record, selection.heldout, self._all))
+            scores = self._scores(selection, self.on(selection.heldout))
             return np.full(len(self.problems), int(np.argmax(scores.mean(axis=1))), dtype=np.int64)
         scores = self._scores(selection, self)
         if selection.by == "test" or len(self.problems) < 2:
@@ -100,17 +112,25 @@ class Values:
     def _scores(selection: Selection, of: Values) -> Matrix:
         return np.stack([np.nanmean(of.matrix(name, "pass@1"), axis=0) for name in selection.candidates])
 
-    def contrast(self, contrast: Contrast, keep: NDArray[np.bool_] | None = None) -> PairedContrast:
+    def contrast(
+        self,
+        contrast: Contrast,
+        keep: NDArray[np.bool_] | None = None,
+        resamples: int = RESAMPLES,
+        flips: int | None = None,
+    ) -> PairedContrast:
         """A contrast on this task, on the problems of ``keep`` where that is given.
 
         Raises:
             UndefinedHere: where an arm has no meaning on this task.
         """
+        stretched = False
         if contrast.strata:
             treatment = self._between_strata(contrast)
             control: Matrix = np.where(np.isnan(treatment), np.nan, 0.0)
         else:
             treatment, control = (self.matrix(a, contrast.metric) for a in (contrast.treatment, contrast.control))
+            treatment, stretched = self._with_choosing(contrast, treatment, control)
         if keep is not None:
             treatment, control = treatment[:, keep], control[:, keep]
         return paired_contrast(
@@ -119,13 +139,35 @@ class Values:
             test=contrast.test,
             margin=contrast.margin,
             seed=ANALYSIS_SEED,
-            bounded=(-1.0, 1.0) if _in_unit_range(contrast) else None,
+            resamples=resamples,
+            flips=flips,
+            bounded=(-1.0, 1.0) if _in_unit_range(contrast) and not stretched else None,
         )
+
+    def _with_choosing(self, contrast: Contrast, treatment: Matrix, control: Matrix) -> tuple[Matrix, bool]:
+        """The treatment's values with the difference spread out by what cross-fitted choices add to its variance.
+
+        The mean stays. Without this the standard error would be that of the settings chosen, not of choosing.
+        """
+        sides = [self.derived.get(contrast.treatment), self.derived.get(contrast.control)]
+        tuned = [s for s in sides if isinstance(s, Selection) and s.by == "crossfit"]
+        if not tuned or len(self.problems) < 2:
+            return treatment, False
+        scores = [
+            np.nan_to_num(np.stack([self.matrix(c, contrast.metric).mean(axis=0) for c in s.candidates])) for s in tuned
+        ]
+        choosing, chosen = cross_fitted_spread(scores, self.folds(), seed=ANALYSIS_SEED)
+        factor = choosing / chosen if chosen > 0 else 1.0
+        if factor <= 1:
+            return treatment, False
+        difference = treatment - control
+        middle = difference.mean(axis=1, keepdims=True)
+        return control + middle + factor * (difference - middle), True
 
     def _between_strata(self, contrast: Contrast) -> Matrix:
         """Contributions to the difference of the gain between two groups of problems (``Contrast.strata``)."""
         if contrast.strata == "rate":
-            halves = [self._half(contrast, parity) for parity in (0, 1)]
+            halves = [self.halves(contrast, parity) for parity in (0, 1)]
             # Cross-fitted: the control's samples of one half make the groups, both arms' of the other are compared.
             groups = [_hard(control.mean(axis=0)) for _, control in reversed(halves)]
             return difference_contributions([t - c for t, c in halves], groups)
@@ -148,7 +190,7 @@ class Values:
         middle = known_dates[len(known_dates) // 2] if known_dates else ""
         return dates >= middle if middle else np.zeros(len(dates), dtype=bool), dates != ""
 
-    def _half(self, contrast: Contrast, parity: int) -> tuple[Matrix, Matrix]:
+    def halves(self, contrast: Contrast, parity: int) -> tuple[Matrix, Matrix]:
         """pass@1 of both arms from the samples with even or odd index."""
         pair = []
         for arm in (contrast.treatment, contrast.control):

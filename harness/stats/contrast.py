@@ -95,6 +95,7 @@ def paired_contrast(
     margin: float = 0.0,
     level: float = 0.95,
     resamples: int = 10_000,
+    flips: int | None = None,
     seed: int = 0,
     clusters: ArrayLike | None = None,
     samples: int | None = None,
@@ -108,7 +109,8 @@ def paired_contrast(
         test: the declared test; fills ``p_value_declared``.
         margin: equivalence or non-inferiority margin, in the metric's own unit.
         level: confidence level; α is ``1 − level``.
-        resamples: bootstrap resamples and random sign patterns.
+        resamples: bootstrap resamples; 0 leaves the bootstrap intervals, on which nothing else rests, undefined.
+        flips: random sign patterns; by default as many as resamples.
         seed: seeds every random draw; results are bit-identical for a seed.
         clusters: label of each problem's cluster (contest, source), if problems within one are not independent.
         samples: samples per problem, for the notes only.
@@ -160,8 +162,12 @@ def paired_contrast(
     identical = bool(np.all(np.abs(per_problem) <= rounding))
     effective = float(effective_count(units))
     spread = spread_of_difference(left, right, codes)
-    bca, percentile = _bootstrap((left, right), difference, codes, resamples, seed, level)
-    flip: SignFlip = sign_flip_test(units, flips=resamples, rng=np.random.default_rng([seed, 2]))
+    bca = percentile = (float("nan"), float("nan"))
+    if resamples:
+        bca, percentile = _bootstrap((left, right), difference, codes, resamples, seed, level)
+    flip: SignFlip = sign_flip_test(
+        units, flips=resamples if flips is None else flips, rng=np.random.default_rng([seed, 2])
+    )
 
     def around(tail: float, over_seeds: bool) -> Interval:
         half = spread.half_width(tail, over_seeds)

@@ -190,6 +190,36 @@ def tuned_contrast(
     )
 
 
+def cross_fitted_spread(
+    arms: Sequence[ArrayLike], folds: ArrayLike, *, resamples: int = 1_000, seed: int = 0
+) -> tuple[float, float]:
+    """Standard error of a cross-fitted score, or of the difference of two, with and without that of choosing.
+
+    A fold's score rests on a choice that the other folds made, so folds are not independent and the paired standard
+    error over problems is too small. The first number is the standard deviation over resamples in which the choice is
+    repeated, the second that over the same resamples with the choices kept as they were made.
+
+    Args:
+        arms: one or two ``[settings, problems]``; of two, the second is subtracted.
+        folds: fold of each problem, from :func:`make_folds`.
+        resamples: bootstrap resamples.
+        seed: seeds them.
+    """
+    fold = np.asarray(folds, dtype=np.int64)
+    scores = [_scores(a, "arms", fold.size) for a in arms]
+    signs = (1.0, -1.0)
+    repeated = sum(s * d[0] for s, d in zip(signs, _resample(scores, fold, resamples, seed), strict=False))
+    kept = np.zeros(fold.size)
+    for sign, values in zip(signs, scores, strict=False):
+        sums, counts = _fold_sums(values, fold)
+        kept += sign * values[_cross_fitted(sums, counts)[2][fold], np.arange(fold.size)]
+    rng = np.random.default_rng([seed, 5])
+    fixed = np.concatenate(
+        [w @ kept / np.maximum(w.sum(axis=1), 1) for w in resampling_weights(rng, resamples, fold.size)]
+    )
+    return float(np.std(repeated, ddof=1)), float(np.std(fixed, ddof=1))
+
+
 def budget_curve(scores: ArrayLike, folds: ArrayLike) -> Floats:
     """Expected cross-fitted score of choosing the best of a random subset of g settings, for g = 1…G.
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import ablations
-from ablations.matched_decoding import ABLATION, Settings
+from ablations.matched_decoding import ABLATION, ALTERNATIVES, DECODED, Settings
 from harness.ablation import Context, ContrastView, Decoding, Findings
 from harness.errors import BadInput
-from harness.spec import BaseModel, CorpusRecipe, DistilledModel, TrainRecipe
+from harness.spec import BaseModel, CorpusRecipe, DistilledModel, ScaledModel, TrainRecipe
 
 PAPER_30B = Decoding(t_base=0.7, t_train=1.6, t_eval=0.9, top_k=20, top_p=0.8, base_top_k=20, base_top_p=0.8)
 
@@ -17,7 +17,7 @@ PAPER_30B = Decoding(t_base=0.7, t_train=1.6, t_eval=0.9, top_k=20, top_p=0.8, b
 @pytest.fixture
 def context():
     corpus = CorpusRecipe("starter_pool", "0", 16, PAPER_30B.train, 64)
-    return Context(BaseModel("m"), PAPER_30B, corpus, TrainRecipe())
+    return Context(BaseModel("m"), PAPER_30B, corpus, TrainRecipe(), BaseModel("after"), PAPER_30B)
 
 
 def findings(beaten, equivalent):
@@ -28,7 +28,7 @@ def findings(beaten, equivalent):
     return Findings(views, {})
 
 
-ALL = {"base", "base@train", "base@eval", "base@product", "base@two_stage"}
+ALL = {"base", *DECODED, *ALTERNATIVES}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,9 @@ ALL = {"base", "base@train", "base@eval", "base@product", "base@two_stage"}
         (ALL - {"base@two_stage"}, True, "equivalent"),
         ({"base"}, True, "equivalent"),
         (set(), True, "inconclusive"),  # equal to two-stage, but no gain to explain
+        (ALL, True, "supported"),  # a difference that is shown goes before equality within a margin
         (ALL - {"base@product"}, False, "inconclusive"),
+        (ALL - {"base@min_p"}, False, "inconclusive"),
         (ALL - {"base"}, False, "inconclusive"),
         (set(), False, "inconclusive"),
     ],
@@ -57,6 +59,9 @@ def test_arms_are_those_of_the_question(context):
     assert arms["base@train"].policy.stages[0].temperature == 1.6
     assert arms["base@product"].policy.stages[0].temperature == pytest.approx(1.44)
     assert [s.temperature for s in arms["base@two_stage"].policy.stages] == [1.6, 0.9]
+    assert arms["base@min_p"].policy.stages[0].min_p == 0.1
+    assert arms["base@entropy"].policy.stages[0].entropy_theta == 0.5
+    assert isinstance(arms["base@scaled"].model, ScaledModel)
     assert arms["ssd@eval"].policy == arms["base@eval"].policy
     model = arms["ssd@eval"].model
     assert isinstance(model, DistilledModel)
@@ -94,5 +99,8 @@ def test_every_ablation_says_what_it_asks_before_any_run(name, context):
     assert ablation.outcomes
     arms = ablation.arms(ablation.settings(), context)
     assert len({a.name for a in arms}) == len(arms)
-    known = {a.name for a in arms}
+    made = ablation.derived(ablation.settings())
+    measured = ablation.measurement(ablation.settings(), context)
+    matched = {name for name, _ in measured.matched} if measured else set()
+    known = {a.name for a in arms} | {d.name for d in made} | matched
     assert all({c.treatment, c.control} <= known for c in ablation.contrasts(ablation.settings()))

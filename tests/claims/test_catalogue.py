@@ -89,7 +89,7 @@ def test_what_tests_a_claim_exists(claims):
             else:
                 if test.ablation not in arms:
                     plan = make_plan(resolve([f"ablation={test.ablation}", "scale=smoke"]))
-                    arms[test.ablation] = {a.name for a in plan.arms}
+                    arms[test.ablation] = {a.name for a in (*plan.arms, *plan.derived)}
                 assert {test.contrast.treatment, test.contrast.control} <= arms[test.ablation], claim.id
 
 
