@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+if importlib.util.find_spec("vllm") is None:  # `make test-vllm` has it in an environment of its own
+    collect_ignore_glob = ["test_*.py"]
+
 
 def tiny(folder: Path, **overrides: object) -> Path:
     """The tiny model of the other tests with heads of 32, the smallest size of vLLM's attention on a CPU."""

@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("vllm")
-
 from harness.canonical import key64
 from harness.generate.api import Request
 from harness.ledger.record import load_record

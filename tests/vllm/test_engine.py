@@ -11,8 +11,6 @@ from dataclasses import replace
 
 import pytest
 
-pytest.importorskip("vllm")
-
 from harness.canonical import key64
 from harness.errors import BadInput
 from harness.generate.api import Request

@@ -13,8 +13,6 @@ from dataclasses import replace
 
 import pytest
 
-pytest.importorskip("vllm")
-
 from harness.canonical import key64
 from harness.errors import BadInput, MissingCapability
 from harness.generate.api import Request

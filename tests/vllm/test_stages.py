@@ -7,9 +7,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-
-pytest.importorskip("vllm")
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
