@@ -72,7 +72,7 @@ def _regrade_task(
     record: Record, task: str, pairs: list[tuple[Row, Row]], executor: Any, found: Findings
 ) -> int | None:
     from harness.grade import Item, TooManyInfraErrors, grade_samples
-    from harness.grade.extract import final_answer
+    from harness.grade.profiles import profile_named
     from harness.pipeline.replay import load_task_of
 
     where = f"{record.path.name} / {task}"
@@ -82,9 +82,9 @@ def _regrade_task(
         found.add("unchecked", "regrade", where, str(error))
         return None
     problems = {p.id: p for p in loaded.problems}
-    form = record.head["config"]["model"].get("answer", "plain")
+    form, profile = record.head["config"]["model"].get("answer", "plain"), profile_named(loaded.ref.profile)
     items: list[Item] = [
-        (str(i), problems[s["problem"]], final_answer(s["text"], form), "response") for i, (_, s) in enumerate(pairs)
+        (str(i), problems[s["problem"]], profile.answer(s["text"], form), "response") for i, (_, s) in enumerate(pairs)
     ]
     graded = {}
     try:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from harness.errors import BadInput
 from harness.grade import arguments
 from harness.grade.environments import Environment
+from harness.grade.extract import final_answer
 from harness.nearest import nearest
 from sandbox.api import Limits
 from sandbox.guest.comparators import VALUE_RULES, livecodebench_text
@@ -33,7 +34,7 @@ class Profile:
 
     ``tests`` says which tests count; ``budget`` whether the limit holds for each test or once for the program;
     ``extraction`` names a rule of :mod:`harness.grade.extract`. ``arguments`` and ``expected`` read a function test,
-    ``text`` and ``value`` compare (expected first).
+    ``text`` and ``value`` compare (expected first). ``reads_thoughts`` takes code from a thinking model's thoughts too.
     """
 
     name: str
@@ -45,7 +46,17 @@ class Profile:
     expected: Callable[[str], Any]
     text: Callable[[str, str], bool]
     value: Callable[[Any, Any], bool]
+    reads_thoughts: bool = True
     seconds_per_test: float = SECONDS_PER_TEST
+
+    def answer(self, text: str, form: str) -> str:
+        """What code is looked for in: a whole sample, or (ours) its answer without the thought before it.
+
+        Args:
+            text: The sample.
+            form: How the model marks its answer (:func:`harness.grade.extract.final_answer`).
+        """
+        return text if self.reads_thoughts else final_answer(text, form)
 
     def seconds(self, tests: int) -> float:
         """The limit in seconds: of one test, or (one budget) of the whole program."""
@@ -87,6 +98,7 @@ PROFILES: dict[str, Profile] = {
         expected=arguments.json_value,
         text=livecodebench_text,
         value=VALUE_RULES["equal"],
+        reads_thoughts=False,
     ),
     "livecodebench": Profile(
         name="livecodebench",

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.canonical import digest, text_digest
 from harness.grade import Item, Verdict, grade_samples
-from harness.grade.extract import final_answer
+from harness.grade.profiles import profile_named
 from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
 from harness.pipeline.plan import LoadedTask
 from harness.pipeline.workshop import Workshop, chunks
@@ -83,9 +83,9 @@ def _step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
 def grade_rows(shop: Workshop, loaded: LoadedTask, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Verdict rows for sample rows, in their order."""
     problems = {p.id: p for p in loaded.problems}
-    form = shop.config.model.answer
+    form, profile = shop.config.model.answer, profile_named(loaded.ref.profile)
     items: list[Item] = [
-        (str(i), problems[r["problem"]], final_answer(r["text"], form), "response") for i, r in enumerate(rows)
+        (str(i), problems[r["problem"]], profile.answer(r["text"], form), "response") for i, r in enumerate(rows)
     ]
     verdicts = {v.key: v for v in grade_samples(loaded.task, items, shop.executor())}
     return [_row(row, verdicts[item[0]]) for row, item in zip(rows, items, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadInput
+from harness.grade.extract import extract_code
 from harness.grade.profiles import PROFILES, profile_named
 from harness.grade.repeat import flips
 from harness.grade.verdict import Verdict
@@ -40,6 +41,14 @@ def test_one_budget_covers_all_tests_and_a_limit_each_of_them() -> None:
     assert (each.cpu_seconds, each.whole_program) == (6.0, False)
     assert whole.wall_seconds >= 10 * whole.cpu_seconds
     assert PROFILES["strict"].limits(3, Limits(memory_bytes=7)).memory_bytes == 7
+
+
+def test_only_our_own_rules_leave_a_thought_out() -> None:
+    sample = "```python\nfirst\n```\n</think>\nNo code."
+    assert PROFILES["strict"].answer(sample, "thinking") == "\nNo code."
+    assert PROFILES["strict"].answer(sample, "plain") == sample
+    for name in ("livecodebench", "ssd_official"):
+        assert extract_code(PROFILES[name].answer(sample, "thinking"), "", PROFILES[name].extraction).strip() == "first"
 
 
 def test_an_unknown_profile_gets_the_nearest_one() -> None:
