@@ -142,11 +142,13 @@ def _self_check(settings: Any, as_json: bool) -> int:
 
 
 def _clean(as_json: bool) -> int:
+    """Remove what a killed run left. 1 when something resists."""
     from sandbox.cleanup import clean
 
-    removed = clean()
+    found = clean()
     if as_json:
-        emit({"removed": removed})
+        emit({"removed": [f.what for f in found if f.removed], "left": [f.what for f in found if not f.removed]})
     else:
-        write("\n".join(f"removed {r}" for r in removed) or "nothing was left behind")
-    return 0
+        lines = [f"{'removed' if f.removed else 'COULD NOT REMOVE'} {f.what}" for f in found]
+        write("\n".join(lines) or "nothing was left behind")
+    return 0 if all(f.removed for f in found) else 1

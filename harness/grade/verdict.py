@@ -66,11 +66,11 @@ def grade_samples(
         TooManyInfraErrors: at the end, when more than :data:`MAX_INFRA_SHARE` of the samples remain unexecuted.
     """
     grader = _Grader(task, share_programs)
-    for report in executor.run(grader.jobs(items)):
+    for report in _reports(executor, grader.jobs(items)):
         yield from grader.verdicts(report, last=False)
     if grader.again:
         again, grader.again = grader.again, {}
-        for report in executor.run(again.values()):
+        for report in _reports(executor, again.values()):
             yield from grader.verdicts(report, last=True)
     if grader.settled:
         yield from grader.settled
@@ -79,6 +79,14 @@ def grade_samples(
             f"{grader.infra} of {grader.total} samples could not be executed (limit {MAX_INFRA_SHARE:.1%}); "
             f"first reason: {grader.first_reason}"
         )
+
+
+def _reports(executor: Executor, jobs: Iterable[Job]) -> Iterator[Report]:
+    """What the executor reports; one that fails for good in the middle is a lack of this machine."""
+    try:
+        yield from executor.run(jobs)
+    except SandboxUnavailable as error:
+        raise MissingCapability(f"{error}; what was finished is kept, the same command resumes") from error
 
 
 class _Grader:

@@ -131,23 +131,31 @@ def clean() -> list[tuple[str, bool]]:
 
 
 def _end_processes(folder: Path) -> None:
-    """Kill what runs on behalf of an engine: its processes, and no others, are started with paths inside its folder.
-
-    A container's own processes are not; they belong to the shim, which takes them along when it is told to.
-    """
+    """Kill what runs on behalf of an engine: what was started with paths inside its folder, and all descendants."""
     marker = f"{folder}/".encode()
     for _ in range(100):
-        living = []
+        parents: dict[int, int] = {}
+        ours: set[int] = set()
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                try:
-                    if marker in (entry / "cmdline").read_bytes():
-                        living.append(int(entry.name))
-                except OSError:
+            try:
+                pid = int(entry.name)
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state in "ZX":
                     continue
-        if not living:
+                parents[pid] = int(parent)
+                if marker in (entry / "cmdline").read_bytes():
+                    ours.add(pid)
+            except (OSError, ValueError):
+                continue
+        ours.discard(os.getpid())
+        while True:
+            more = {pid for pid, parent in parents.items() if parent in ours} - ours
+            if not more:
+                break
+            ours |= more
+        if not ours:
             return
-        for pid in living:
+        for pid in ours:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
