@@ -21,14 +21,16 @@ from harness.spec import Arm, Contrast, Measurement, Policy
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``sharp`` is the temperature of the sharpened base; ``margin`` is in nats of entropy."""
+    """``sharp`` is the temperature of the sharpened base. ``tail_margin`` is a share of probability, ``head_margin``
+    nats of entropy within the kept set."""
 
     sharp: float = 0.7
-    margin: float = 0.1
+    tail_margin: float = 0.01
+    head_margin: float = 0.05
 
 
 THRESHOLDS = (2, 3, 4)
-GAP = "entropy@fork-lock"
+TAIL, HEAD = "tail_mass@lock", "head_entropy@fork"
 
 
 def arms(settings: Settings, context: Context) -> tuple[Arm, ...]:
@@ -55,66 +57,68 @@ def contrasts(settings: Settings) -> tuple[Contrast, ...]:
     def exploratory(treatment: str, control: str, metric: str) -> Contrast:
         return Contrast(treatment, control, metric, family="exploratory")
 
+    counted = [(f"tail_mass@lock:b{t}", f"head_entropy@fork:b{t}") for t in THRESHOLDS]
     return (
-        Contrast("base", "ssd", "tail_mass@lock"),
-        Contrast("ssd", "base", "tail_mass@lock"),
-        Contrast("ssd", "base@matched", GAP),
-        Contrast("base@matched", "ssd", GAP),
-        Contrast("ssd", "base@matched", GAP, test="equivalence", margin=settings.margin),
+        Contrast("base@matched", "ssd", TAIL),
+        Contrast("ssd", "base@matched", HEAD),
+        Contrast("ssd", "base@matched", TAIL),
+        Contrast("base@matched", "ssd", HEAD),
+        Contrast("ssd", "base@matched", TAIL, test="equivalence", margin=settings.tail_margin),
+        Contrast("ssd", "base@matched", HEAD, test="equivalence", margin=settings.head_margin),
         exploratory("ssd", "base", "entropy"),
-        exploratory("ssd", "base", "entropy@fork"),
+        exploratory("base", "ssd", TAIL),
+        exploratory("ssd", "base", HEAD),
         *(exploratory(arm, "base", "tail_mass@fork-lock") for arm in ("ssd", "base@sharp", "base@matched")),
-        exploratory("ssd", "base@matched", "tail_mass"),
-        *(exploratory("ssd", "base", f"tail_mass@fork-lock:b{t}") for t in THRESHOLDS),
-        *(exploratory("ssd", "base@matched", f"{GAP}:b{t}") for t in THRESHOLDS),
+        *(exploratory("base@matched", "ssd", tail) for tail, _ in counted),
+        *(exploratory("ssd", "base@matched", head) for _, head in counted),
     )
 
 
 def decide(findings: Findings) -> Decision:
-    drops = findings.view("base", "ssd", metric="tail_mass@lock")
-    grows = findings.view("ssd", "base", metric="tail_mass@lock")
-    keeps = findings.view("ssd", "base@matched", metric=GAP)
-    closes = findings.view("base@matched", "ssd", metric=GAP)
-    same = findings.view("ssd", "base@matched", "equivalence", GAP)
-    tail = f"tail mass at locks changes by {100 * grows.difference:+.2f} points"
-    gap = (
-        f"forks keep {keeps.difference:+.3f} nats over locks against the base at one temperature with the same entropy"
+    drops, grows = findings.view("base@matched", "ssd", metric=TAIL), findings.view("ssd", "base@matched", metric=TAIL)
+    opens, closes = findings.view("ssd", "base@matched", metric=HEAD), findings.view("base@matched", "ssd", metric=HEAD)
+    same = [findings.view("ssd", "base@matched", "equivalence", metric) for metric in (TAIL, HEAD)]
+    overall = findings.view("ssd", "base", metric="entropy")
+    changes = (
+        f"beside the base at one temperature of the same mean entropy (SSD's is {overall.difference:+.3f} nats from "
+        f"the base's), tail mass at locks differs by {100 * grows.difference:+.2f} points and the entropy of what is "
+        f"kept at forks by {opens.difference:+.3f} nats"
     )
-    if same.holds:
-        within = same.contrast.margin
-        return Decision(
-            "equivalent",
-            f"one temperature of the base does the same at forks and locks, within {within:g} nats ({tail})",
-        )
-    if drops.holds and keeps.holds:
-        return Decision("supported", f"distractors go at locks and alternatives stay at forks: {tail}; {gap}")
+    if all(v.holds for v in same):
+        return Decision("equivalent", f"one temperature of the base does the same, within the margins: {changes}")
+    if drops.holds and opens.holds:
+        return Decision("supported", f"distractors go at locks and alternatives stay open at forks: {changes}")
     if grows.holds or closes.holds:
-        return Decision("refuted", f"the opposite of the theory: {tail}; {gap}")
-    seen = keeps.minimum_detectable_effect
+        return Decision("refuted", f"not as the theory has it: {changes}")
+    tail, head = drops.minimum_detectable_effect, opens.minimum_detectable_effect
+    far = f"could have seen {100 * tail:.2f} points and {head:.3f} nats"
+    if tail != tail or head != head:
+        far = "has too few problems to tell"
     return Decision(
-        "inconclusive", f"neither pattern is shown: {tail}; {gap}; the design could have seen {seen:.2f} nats"
+        "inconclusive", f"neither the theory's pattern nor a temperature's is shown: {changes}; the design {far}"
     )
 
 
 ABLATION = Ablation(
     name="locks_and_forks",
-    question="Does self-distillation drop distractors at locks and keep alternatives at forks, or only sharpen?",
+    question="Does self-distillation drop distractors at locks and keep alternatives open at forks, or only sharpen?",
     asked_by="ssd.md Q24 and section 3.7; arXiv:2604.01193, section 4",
     rule=(
-        "Positions are locks or forks by token class. base@matched is the base at the one temperature that gives it "
-        "SSD's mean entropy over all positions. 'One temperature does the same' requires the fork-minus-lock entropy "
-        "of ssd and base@matched to be equivalent within the margin (two one-sided tests at 5 %). Otherwise, 'as the "
-        "theory says' requires SSD to have less tail mass at locks than the base and a larger fork-minus-lock entropy "
-        "than base@matched, each at one-sided 2.5 % (intersection–union, so no adjustment), and 'against the theory' "
-        "that either goes the other way, each at one-sided 2.5 %. Tail mass is what a model puts outside the base's "
-        "kept set of training-time sampling. Differences of tail mass between forks and locks decide nothing: a "
-        "student as in the theory has no tail anywhere, so the difference shrinks to zero under the theory too."
+        "Positions are locks or forks by token class. Tail mass is what a model puts outside the base's kept set of "
+        "training-time sampling, head entropy the entropy within that set. base@matched is the base at the one "
+        "temperature that gives it SSD's mean entropy over all positions. 'One temperature does the same' requires "
+        "ssd and base@matched to be equivalent in tail mass at locks and in head entropy at forks, each within its "
+        "margin (two one-sided tests at 5 %). Otherwise, 'as the theory says' requires ssd to have less tail mass at "
+        "locks and more head entropy at forks than base@matched, each at one-sided 2.5 % (intersection–union, so no "
+        "adjustment), and 'against the theory' that either goes the other way, each at one-sided 2.5 %. Differences "
+        "of tail mass between forks and locks decide nothing: a student as in the theory has no tail anywhere, so "
+        "that the difference shrinks to zero under the theory as under sharpening."
     ),
     outcomes={
-        "supported": "the two kinds of positions change as the theory says, and not as under any one temperature",
-        "equivalent": "SSD only sharpens or flattens: its effect on entropy is that of a temperature",
-        "refuted": "the positions change against the theory: whatever SSD gains has another cause",
-        "inconclusive": "this design cannot tell; the smallest detectable effect says how far it could see",
+        "supported": "positions change as the theory says, in a way that no one temperature of the base gives",
+        "equivalent": "SSD only sharpens or flattens: its effect at locks and forks is that of a temperature",
+        "refuted": "positions change against the theory: whatever SSD gains has another cause",
+        "inconclusive": "this design cannot tell; the smallest detectable effects say how far it could see",
     },
     settings=Settings,
     arms=arms,

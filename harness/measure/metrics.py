@@ -21,6 +21,7 @@ Row = Mapping[str, Any]
 
 SUMMED = (
     "entropy",
+    "head_entropy",
     "tail_mass",
     "probability",
     "rank",

@@ -32,6 +32,7 @@ class Values:
 
     Attributes:
         entropy: of the arm's distribution p.
+        head_entropy: of p within the kept set S: how open the alternatives are, whatever the tail.
         tail_mass: what p puts outside the kept set S.
         probability: of the realised token under p.
         rank: of the realised token, 1 for the most likely (equals count as one rank).
@@ -47,6 +48,7 @@ class Values:
     """
 
     entropy: Tensor
+    head_entropy: Tensor
     tail_mass: Tensor
     probability: Tensor
     rank: Tensor
@@ -168,12 +170,12 @@ def measure(logits: Tensor, tokens: Tensor, policy: Policy, view: ReferenceView)
         reverse_kl=(p * gap).sum(dim=-1),
         tv_predicted=missing if view.predicted is None else _variation(p, view.predicted),
         tv_decoded=missing if view.predicted is None else _variation(_dense(logits, policy), view.predicted),
-        **_equation_4(log_p, view),
+        **_on_the_kept_set(log_p, view),
     )
 
 
-def _equation_4(log_p: Tensor, view: ReferenceView) -> dict[str, Tensor]:
-    """The terms as :func:`harness.theory.decompose` has them, on the columns of S."""
+def _on_the_kept_set(log_p: Tensor, view: ReferenceView) -> dict[str, Tensor]:
+    """Entropy of the head, and Equation 4's terms as :func:`harness.theory.decompose` has them, on the columns of S."""
     t = view.stage.temperature
     outside = _outside(view.teacher)
     inside = log_p.gather(-1, view.teacher.ids).masked_fill(outside, -math.inf)
@@ -193,7 +195,8 @@ def _equation_4(log_p: Tensor, view: ReferenceView) -> dict[str, Tensor]:
     off = float(((sum(terms.values()) - cross_entropy).abs() / (1.0 + cross_entropy)).max())
     if not off <= TOLERANCE:
         raise AssertionError(f"the terms of Equation 4 miss the cross-entropy by {off:.2g} (relative)")
-    return {"cross_entropy": cross_entropy, **terms}
+    head_entropy = -(head.exp() * head.masked_fill(outside, 0.0)).sum(dim=-1)
+    return {"head_entropy": head_entropy, "cross_entropy": cross_entropy, **terms}
 
 
 def _outside(of: Law) -> Tensor:

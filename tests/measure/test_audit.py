@@ -111,7 +111,7 @@ def drop(**where: Any) -> Callable[[list[dict[str, Any]]], None]:
     [
         (change("distinct_programs", 0.9, group="text", arm="ssd"), "distinct_programs is 0.9"),
         (change("distinct_ngrams", None, group="text", arm="base"), "distinct_ngrams is undefined"),
-        (change("length", 3.0, group="text"), "length is 3.0"),
+        (change("length", 3.0, group="text"), "length is 3,"),
         (change("positions", 9, group="text"), "no row of 3 samples"),
         (drop(group="text"), "no text-level row"),
         (change("entropy", 9.0, group="class:choice"), "entropy over the groups class:"),

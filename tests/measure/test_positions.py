@@ -91,6 +91,7 @@ def test_entropy_splits_into_gate_head_and_tail() -> None:
     kept = 1 - v.tail_mass.numpy()
     gate = -(kept * np.log(kept) + (1 - kept) * np.log(1 - kept))
     head = theory.entropy(theory.restrict(student.numpy(), support))
+    np.testing.assert_allclose(v.head_entropy.numpy(), head, rtol=1e-9, atol=1e-12)
     tail = theory.entropy(theory.restrict(student.numpy(), ~support))
     np.testing.assert_allclose(v.entropy.numpy(), gate + kept * head + (1 - kept) * tail, rtol=1e-9)
 
