@@ -282,3 +282,11 @@ def test_nine_seconds_of_cpu_time_for_real(tmp_path: Path) -> None:
     with open_sandbox("bubblewrap", 2) as executor:
         graded = verdicts(tmp_path, probes, 1.0, executor)
     assert tuple(graded["nine_seconds", name] for name in NAMES) == probes[0].expected
+
+
+def test_the_page_of_documentation_says_what_the_programs_show() -> None:
+    page = Path(__file__).parents[2] / "docs" / "grading-profiles.md"
+    lines = [[cell.strip() for cell in line.strip().strip("|").split(" | ")] for line in page.read_text().splitlines()]
+    told = {cells[1].strip("`"): tuple(cells[2:]) for cells in lines if len(cells) == 5 and cells[1].startswith("`")}
+    shown = {p.name: tuple("pass" if o is PASS else "fail" for o in p.expected) for p in [*ROWS, *MORE]}
+    assert told == shown
