@@ -16,10 +16,11 @@ MODULES = (
 
 PRELOAD = (
     "abc", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses", "datetime",
-    "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "numbers",
+    "decimal", "enum", "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers",
     "operator", "random", "re", "statistics", "string", "sys", "textwrap", "threading", "time", "types", "typing",
 )  # fmt: skip
-"""Standard modules that are already imported when a job is forked."""
+"""Standard modules that are already imported when a job is forked. Not ``hashlib``: OpenSSL's memory would cost every
+job more than its import costs the few that want it."""
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -31,8 +32,8 @@ ENVIRONMENT = {
     "HOME": "/tmp",
     "PATH": "/usr/bin:/bin",
 }
-"""A worker's whole environment. The fixed hash seed makes set order, and so verdicts, repeatable; symbols are bound when
-the interpreter starts, so that no job has to."""
+"""A worker's whole environment. The fixed hash seed makes set order, and so verdicts, repeatable. Symbols are bound
+when the interpreter starts, so that no job has to bind them."""
 
 COMMAND = (
     "import os,sys,json,struct,types,builtins\n"

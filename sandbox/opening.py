@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from sandbox.errors import SandboxError, SandboxUnavailable
-from sandbox.pool import Launcher, PoolExecutor
-from sandbox.worker import Settings
+from sandbox.pool import PoolExecutor
+from sandbox.worker import Launcher, Settings
 
 
 def _bubblewrap(settings: Settings) -> Launcher:

@@ -11,78 +11,22 @@ import os
 import select
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
 
 from sandbox.api import Calls, CheckScript, Job, Report
+from sandbox.byvalue import CallsSession, StdinSession
 from sandbox.errors import SandboxError, SandboxUnavailable, WorkerLost
 from sandbox.guest import frames
-from sandbox.byvalue import CallsSession, StdinSession
 from sandbox.run import Run
 from sandbox.scripted import ScriptSession
 from sandbox.scripts import Scripts
 from sandbox.session import Session
-from sandbox.worker import Channel, Settings
+from sandbox.worker import GRACE, Launcher, Worker
 
 UNDER_WAY = 24
 """Jobs under way for each candidate worker: enough that programs for the same script meet at its oracle."""
 
-GRACE = 20.0
-"""Seconds beyond a job's own wall limit after which a silent worker is given up."""
-
 START_FAILURES = 3
 """Workers that may fail to start in a row before the executor gives up."""
-
-
-class Launcher(Protocol):
-    """Starts workers of one kind."""
-
-    name: str
-    settings: Settings
-
-    def start(self, role: str) -> Channel:
-        """Start a worker for ``candidate`` or ``oracle`` jobs."""
-        ...
-
-    def describe(self) -> dict[str, str]:
-        """Versions and isolation features in force."""
-        ...
-
-    def close(self) -> None:
-        """Remove what outlives the workers."""
-        ...
-
-
-class Worker:
-    """One running worker and the jobs it was given, in order."""
-
-    def __init__(self, role: str, channel: Channel) -> None:
-        self.role = role
-        self.channel = channel
-        self.runs: collections.deque[Run] = collections.deque()
-        self.hello: dict[str, Any] | None = None
-        self.deadline = time.monotonic() + GRACE
-        self.writing = False
-
-    def accepts(self, pipeline: int) -> bool:
-        """Whether another job may be queued: never behind one that still talks with the host."""
-        return len(self.runs) < pipeline and not (self.runs and self.runs[-1].live)
-
-    def give(self, run: Run) -> None:
-        """Queue a job on this worker."""
-        if not self.runs:
-            self.deadline = time.monotonic() + run.patience + GRACE
-        self.runs.append(run)
-        run.worker = self
-        self.channel.send(frames.START, run.number, run.header)
-        self.say(run, run.message)
-
-    def say(self, run: Run, message: bytes) -> None:
-        """One message to a job's process."""
-        self.channel.send(frames.DATA, run.number, frames.JOB.pack(len(message), 0), message)
-
-    def end(self, run: Run) -> None:
-        """Ask the supervisor to end a job."""
-        self.channel.send(frames.END, run.number)
 
 
 class PoolExecutor:

@@ -10,7 +10,7 @@ from sandbox.api import Limits
 from sandbox.guest import frames
 
 if TYPE_CHECKING:
-    from sandbox.pool import Worker
+    from sandbox.worker import Worker
 
 ANSWER_BYTES = 32 * 2**20
 """Bytes one program may send across the border in all its answers."""

@@ -168,4 +168,3 @@ class Scripts:
             avoid=group[0].session.avoid,
         )  # fmt: skip
         self.pool.submit(run)
-

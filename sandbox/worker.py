@@ -1,15 +1,22 @@
-"""The host's end of one worker: frames out, frames in, never blocking."""
+"""The host's end of one worker: frames out, frames in, never blocking; and the jobs it was given."""
 
 from __future__ import annotations
 
 import collections
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox.errors import WorkerLost
 from sandbox.guest import frames
+
+if TYPE_CHECKING:
+    from sandbox.run import Run
+
+GRACE = 20.0
+"""Seconds beyond a job's own wall limit after which a silent worker is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +141,55 @@ class Channel:
                 self.complaints += body
             position += 8 + length
         del self.raw[:position]
+
+
+class Launcher(Protocol):
+    """Starts workers of one kind."""
+
+    name: str
+    settings: Settings
+
+    def start(self, role: str) -> Channel:
+        """Start a worker for ``candidate`` or ``oracle`` jobs."""
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Versions and isolation features in force."""
+        ...
+
+    def close(self) -> None:
+        """Remove what outlives the workers."""
+        ...
+
+
+class Worker:
+    """One running worker and the jobs it was given, in order."""
+
+    def __init__(self, role: str, channel: Channel) -> None:
+        self.role = role
+        self.channel = channel
+        self.runs: collections.deque[Run] = collections.deque()
+        self.hello: dict[str, Any] | None = None
+        self.deadline = time.monotonic() + GRACE
+        self.writing = False
+
+    def accepts(self, pipeline: int) -> bool:
+        """Whether another job may be queued: never behind one that still talks with the host."""
+        return len(self.runs) < pipeline and not (self.runs and self.runs[-1].live)
+
+    def give(self, run: Run) -> None:
+        """Queue a job on this worker."""
+        if not self.runs:
+            self.deadline = time.monotonic() + run.patience + GRACE
+        self.runs.append(run)
+        run.worker = self
+        self.channel.send(frames.START, run.number, run.header)
+        self.say(run, run.message)
+
+    def say(self, run: Run, message: bytes) -> None:
+        """One message to a job's process."""
+        self.channel.send(frames.DATA, run.number, frames.JOB.pack(len(message), 0), message)
+
+    def end(self, run: Run) -> None:
+        """Ask the supervisor to end a job."""
+        self.channel.send(frames.END, run.number)

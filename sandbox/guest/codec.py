@@ -108,7 +108,7 @@ def _never(value: object) -> Any:
 
 # The C encoder used directly: a candidate that patches the json module must not lose its own results by it.
 _c_encode = _json.make_encoder(None, _never, _json.encode_basestring_ascii, None, ":", ",", False, False, True)
-_scan_once = json.JSONDecoder().scan_once
+_scan_once: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _surrogate = re.compile("[\ud800-\udfff]").search
 _KEYS: type = type({}.keys())
 _VALUES: type = type({}.values())

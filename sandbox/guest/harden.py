@@ -44,6 +44,13 @@ def fork() -> int:
     return pid
 
 
+def give_back_memory() -> None:
+    """Return free memory to the kernel, so that ``fork`` need not share it: a job gets empty pages more cheaply."""
+    trim = getattr(_raw, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def drop_capabilities() -> None:
     """Give up every capability."""
     if _raw_capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:

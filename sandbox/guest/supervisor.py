@@ -6,12 +6,12 @@ own word counts for nothing but the values it returns.
 
 from __future__ import annotations
 
+import _socket  # without the classes around it, whose memory every job would have to copy
 import gc
 import json
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from sandbox.guest import confine, frames, harden, sweep
 from sandbox.guest.hostlink import HostLink
 from sandbox.guest.jobs import Job
 from sandbox.guest.watch import Watch
+
 
 class Supervisor:
     """Serves one host over two descriptors until the host closes them."""
@@ -59,7 +60,7 @@ class Supervisor:
         return int(self.uids[0] + self.next_uid)
 
     def _run(self, job: Job) -> None:
-        ours, theirs = socket.socketpair()
+        ours, theirs = _socket.socketpair()
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe() if job.capture else (-1, out_write)
         uid = self._fresh_uid()
@@ -119,9 +120,11 @@ def main(settings: dict[str, Any]) -> None:
     else:
         from sandbox.guest import oracle
 
+        oracle.prepare()
         body = oracle.main
     os.environ.clear()
     gc.collect()
+    harden.give_back_memory()
     gc.disable()
     gc.freeze()
     link = HostLink(host_in, host_out)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
-import socket
 import time
 
 from sandbox.guest import frames, sweep
@@ -28,7 +28,7 @@ class Watch:
         self.scratch = bytearray(CHUNK)
         self.cpus = os.cpu_count() or 1
 
-    def until_end(self, job: Job, channel: socket.socket, out: int, err: int) -> None:
+    def until_end(self, job: Job, channel: _socket.socket, out: int, err: int) -> None:
         """Relay and judge until the job ends or has to be ended (``job.how`` says which)."""
         link = self.link
         poller = select.poll()
@@ -86,7 +86,7 @@ class Watch:
         finally:
             os.close(pidfd)
 
-    def drain(self, job: Job, channel: socket.socket, out: int) -> None:
+    def drain(self, job: Job, channel: _socket.socket, out: int) -> None:
         """After the end: what the job had written before it counts."""
         how, job.how = job.how, ""
         os.set_blocking(out, False)
@@ -105,7 +105,7 @@ class Watch:
             self.outbox[: self.filled] = bytes(self.filled)
             self.filled = 0
 
-    def _feed(self, job: Job, channel: socket.socket) -> bool:
+    def _feed(self, job: Job, channel: _socket.socket) -> bool:
         """Pass on what the inbox holds for this job. True when the job's end is full."""
         link = self.link
         while True:
@@ -139,7 +139,7 @@ class Watch:
                 if job.per_call and job.answered:
                     job.cpu_base = sweep.cpu_now()
 
-    def _read_job(self, job: Job, channel: socket.socket) -> bool:
+    def _read_job(self, job: Job, channel: _socket.socket) -> bool:
         """Take what the job says. False when it closed the channel."""
         if self.filled == len(self.outbox):
             self.flush(job)
