@@ -16,6 +16,7 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.pipeline.plan import make_plan
 
     plan = make_plan(resolve(arguments.overrides), outline=True)
+    cost = estimate(plan)
     document: dict[str, Any] = {
         "ablation": plan.ablation.name,
         "question": plan.ablation.question,
@@ -24,9 +25,10 @@ def main(arguments: argparse.Namespace) -> int:
         "arms": [{"name": a.name, "policy": to_plain(a.policy), "note": a.note} for a in plan.arms],
         "contrasts": [{"name": c.name, **c.row()} for c in plan.contrasts],
         "derived": [to_plain(d) for d in plan.derived],
-        "tasks": [{**asdict(t.ref), "problems": len(t.problems)} for t in plan.tasks],
+        "tasks": [{**asdict(t.ref), "problems": len(t.problems), "counted": counted(t)} for t in plan.tasks],
         "seeds": sorted({c.seed for c in plan.cells}),
-        "cost": asdict(estimate(plan)),
+        "models": published_models(plan),
+        "cost": {**asdict(cost), "wall_hours": cost.wall_hours, "usd": cost.usd},
         "minimum_detectable_effect": [detectable(t, plan, arguments.results) for t in plan.tasks],
     }
     if arguments.json:
@@ -34,6 +36,32 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         write(render(document))
     return 0
+
+
+def counted(loaded: Any) -> bool:
+    """Whether the problems were only counted, because their files are not read for a plan."""
+    return str(loaded.task.version).startswith("outline")
+
+
+def published_models(plan: Any) -> list[dict[str, str]]:
+    """The published models a run starts from, and whether they are pinned to a commit."""
+    from harness.pipeline.plan import ancestors
+    from harness.spec import BaseModel
+
+    found = dict.fromkeys(a for m in plan.models for a in ancestors(m))
+    return [
+        {"source": m.source, "revision": m.revision, "pinned": pinned(m)} for m in found if isinstance(m, BaseModel)
+    ]
+
+
+def pinned(model: Any) -> str:
+    """What holds a published model to what it is."""
+    from harness.models.resolve import HUB_ID
+
+    if model.revision:
+        return f"pinned to {model.revision[:12]}"
+    hub = HUB_ID.fullmatch(model.source) is not None
+    return "revision not pinned yet; a run resolves it once and records it" if hub else "known by its digest"
 
 
 def detectable(loaded: Any, plan: Any, results: Any) -> dict[str, Any]:
@@ -55,6 +83,69 @@ def detectable(loaded: Any, plan: Any, results: Any) -> dict[str, Any]:
     return {"task": loaded.ref.name, "problems": n, "effects": effects}
 
 
+def cost_lines(cost: dict[str, Any]) -> list[str]:
+    """Time, memory, storage and price for a person."""
+    if cost["seconds"] is None:
+        return [f"time: {cost['basis']}"]
+    lines = []
+    machine, expected = cost["machine"], cost["expected"]
+    if machine is None:
+        lines.append(f"time: at most {cost['seconds'] / 60:.0f} minutes ({cost['basis']})")
+    else:
+        hours, most = cost["hours"], sum(cost["hours_at_most"].values())
+        parts = {"sampling": "generate", "corpora": "corpus", "training": "train", "measuring": "measure"}
+        spent = ", ".join(f"{hours[key]:,.1f} {name}" for name, key in parts.items() if hours[key])
+        lines += [
+            f"tokens expected: {expected['generated']:,} generated, {expected['corpus']:,} for corpora, "
+            f"{expected['training']:,} trained on (lengths assumed: plan.answer_tokens, plan.corpus_tokens)",
+            f"GPU-hours on {machine['gpu']}: {sum(hours.values()):,.1f} expected ({spent}); at most {most:,.0f}",
+            f"time and cost: {cost['wall_hours']:,.1f} hours on {machine['gpus']} GPU(s), ${cost['usd']:,.0f} at "
+            f"${machine['usd_per_gpu_hour']:.2f} a GPU-hour (plan.gpu, plan.gpus, plan.usd_per_gpu_hour)",
+            f"basis: {cost['basis']}",
+            *memory_lines(machine),
+        ]
+    if cost["storage_bytes"] is not None:
+        lines.append(
+            f"storage: {size(cost['storage_bytes'])} of samples and weights"
+            + (f", {size(cost['scratch_bytes'])} of checkpoints while training" if cost["scratch_bytes"] else "")
+        )
+    return lines
+
+
+def memory_lines(machine: dict[str, Any]) -> list[str]:
+    """What fits where."""
+    decoding, training = machine["decoding"], machine["training"]
+    layout = f" (say {' '.join(machine['overrides'])})" if machine["overrides"] else ""
+    lines = [
+        f"memory, generation: {decoding['tensor_parallel']} GPU(s) a replica, each with {decoding['weights_gib']:.1f} "
+        f"GiB of weights and {decoding['cache_gib']:.1f} GiB for keys and values: {decoding['sequences']} sequences at "
+        f"once at the expected length, {decoding['sequences_at_limit']} at the limit{layout}"
+    ]
+    if training is not None:
+        said = "fits" if training["fits"] else "does NOT fit"
+        lines.append(
+            f"memory, training: {training['total_gib']:.1f} GiB on each of {training['processes']} GPU(s) at the "
+            f"longest sequence ({training['states_gib']:.1f} weights and optimiser, {training['activations_gib']:.1f} "
+            f"activations, {training['gathered_gib']:.1f} gathered and libraries): {said} in "
+            f"{training['usable_gib']:.1f}; "
+            f"{training['host_gib']:.0f} GiB of host memory to read the weights"
+        )
+        if not training["fits"]:
+            fewest, longest = training["fewest_devices"], training["longest"]
+            ways = [f"train.max_length={longest}"] if longest else []
+            ways += [f"{fewest} GPUs (one machine is supported)"] if fewest else []
+            lines.append(f"  would fit: {'; '.join([*ways, 'train=lora with fsdp', 'a GPU with more memory'])}")
+    return lines
+
+
+def size(count: int) -> str:
+    """Bytes in the unit a person would use."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count / 1e3:,.0f} kB"
+
+
 def render(document: dict[str, Any]) -> str:
     """The plan for a person."""
     from harness.report.tables import markdown_table, policy_text
@@ -69,14 +160,15 @@ def render(document: dict[str, Any]) -> str:
         "",
     ]
     for task in document["tasks"]:
-        size = f"{task['problems']} problems × {task['samples_per_problem']} samples × {len(document['seeds'])} seed(s)"
-        lines.append(f"{task['name']}: {size}, at most {task['max_new_tokens']} new tokens each")
+        design = (
+            f"{task['problems']} problems × {task['samples_per_problem']} samples × {len(document['seeds'])} seed(s)"
+        )
+        note = " (published number; the problems themselves are not read for a plan)" if task["counted"] else ""
+        lines.append(f"{task['name']}: {design}, at most {task['max_new_tokens']} new tokens each{note}")
+    lines += ["", *(f"model {m['source']}: {m['pinned']}" for m in document["models"])]
     lines += ["", f"samples {cost['samples']:,}; tokens at most {cost['generated_tokens']:,} generated, "]
     lines[-1] += f"{cost['corpus_tokens']:,} for corpora, {cost['training_tokens']:,} trained on"
-    if cost["seconds"] is None:
-        lines.append(f"time: {cost['basis']}")
-    else:
-        lines.append(f"time: at most {cost['seconds'] / 60:.0f} minutes ({cost['basis']})")
+    lines += cost_lines(cost)
     for entry in document["minimum_detectable_effect"]:
         effects = "; ".join(f"{100 * v:.1f} points ({basis})" for basis, v in entry["effects"].items())
         lines.append(f"smallest detectable effect on {entry['task']}: {effects}")

@@ -84,7 +84,7 @@ class Architecture:
         if not self.experts:
             return float(self.weight_bytes)
         spared_parameters = self.parameters - self.active_parameters
-        share = 1.0 - (1.0 - self.experts_chosen / self.experts) ** batch
+        share: float = 1.0 - (1.0 - self.experts_chosen / self.experts) ** batch
         least = self.experts_chosen / self.experts
         read = self.active_parameters + spared_parameters * (share - least) / (1.0 - least)
         return read * self.weight_bytes / self.parameters

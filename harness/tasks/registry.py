@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from harness.errors import BadInput
 from harness.grade.profiles import profile_named
 from harness.nearest import nearest
-from harness.tasks.base import Task
-from harness.tasks.cruxeval import load_cruxeval
-from harness.tasks.gsm8k import load_gsm8k
+from harness.tasks import cruxeval, gsm8k
+from harness.tasks.base import Problem, Task
+from harness.tasks.cruxeval import Cruxeval, load_cruxeval
+from harness.tasks.gsm8k import Gsm8k, load_gsm8k
 from harness.tasks.humaneval import load_file, load_humaneval
 from harness.tasks.instructions import load_instructions
 from harness.tasks.livecodebench import load_livecodebench, outline_livecodebench
@@ -35,6 +36,18 @@ _FROM_FILE: dict[str, Callable[[str, str], Task]] = {
 
 Without a path, ``gsm8k`` and the two of CRUXEval come from the Hub at a pinned revision.
 """
+
+
+def _blank(name: str, rows: int) -> tuple[Problem, ...]:
+    return tuple(Problem(f"{name}/{n}", "", "", {}) for n in range(1, rows + 1))
+
+
+_OUTLINES: dict[str, Callable[[], Task]] = {
+    "cruxeval_i": lambda: Cruxeval("cruxeval_i", "input", _blank("cruxeval_i", cruxeval.SOURCE.rows), "outline"),
+    "cruxeval_o": lambda: Cruxeval("cruxeval_o", "output", _blank("cruxeval_o", cruxeval.SOURCE.rows), "outline"),
+    "gsm8k": lambda: Gsm8k("gsm8k", _blank("gsm8k", gsm8k.SOURCE.rows), "outline"),
+}
+"""Tasks of the Hub as far as a plan needs them: as many problems as their pinned splits have, with nothing in them."""
 
 
 def task_names() -> tuple[str, ...]:
@@ -89,4 +102,7 @@ def outline_task(name: str, path: str = "", options: Sequence[tuple[str, str]] =
     if name in WINDOWS and not path:
         check_profile(name, profile)
         return outline_livecodebench(name, options, profile)
+    if name in _OUTLINES and not path and not options:
+        check_profile(name, profile)
+        return _OUTLINES[name]()
     return load_task(name, path, options, profile)

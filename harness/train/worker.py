@@ -10,7 +10,7 @@ from pathlib import Path
 def main(folder: Path) -> int:
     """Train this process's share; the first process reports steps on stdout and writes the result."""
     import torch
-    from accelerate import PartialState
+    from accelerate import PartialState  # type: ignore[import-untyped,unused-ignore]
 
     from harness.train import distribute, trainer
 
