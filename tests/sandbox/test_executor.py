@@ -159,11 +159,11 @@ def _crash(handle: object) -> None:
 
 
 def test_a_killed_worker_loses_no_verdict(executor: PoolExecutor) -> None:
-    jobs = [Job(str(i), "def double(x): return 2 * x", DOUBLE, QUICK) for i in range(60)]
+    jobs = [Job(str(i), "def double(x): return 2 * x", DOUBLE, QUICK) for i in range(160)]
     seen = []
     for number, report in enumerate(executor.run(jobs)):
         seen.append(report)
-        if number in (5, 45):  # far enough apart for the loss to have been noticed between them
+        if number in (5, 90):  # far enough apart for the loss to have been noticed between them
             _crash(next(w for w in executor.workers if w.runs).channel.handle)
     assert sorted(r.key for r in seen) == sorted(j.key for j in jobs)
     assert all(r.passed for r in seen)
