@@ -238,7 +238,7 @@ def _from_hub(window: Window) -> list[Row]:
     """The set as published. Files are read newest first until it is complete, since older ones hold older problems."""
     by_file: dict[str, list[Row]] = {}
     for file in reversed(window.files):
-        by_file[file] = list(rows_of(hub_file(file), window, FILES[file]))
+        by_file[file] = list(rows_of(hub_file(file, window.name), window, FILES[file]))
         if sum(map(len, by_file.values())) >= window.problems:
             break
     rows = [row for file in window.files for row in by_file.get(file, ())]

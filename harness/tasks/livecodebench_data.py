@@ -157,8 +157,12 @@ def private_tests(problem: Problem, place: Place) -> Tests:
     return _tests(unpack(text, f"{where}, private tests"), problem.tests["kind"], where)
 
 
-def hub_file(name: str) -> Path:
+def hub_file(name: str, task: str) -> Path:
     """One of :data:`FILES` at the pinned revision, downloaded where it is not in the Hub's cache yet.
+
+    Args:
+        name: The file.
+        task: Who asks, for messages.
 
     Raises:
         MissingCapability: without ``huggingface_hub``, or where the Hub cannot be reached.
@@ -167,8 +171,8 @@ def hub_file(name: str) -> Path:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise MissingCapability(
-            "task=livecodebench…: the huggingface_hub package is missing: `pip install huggingface_hub` mends it, "
-            "or name a file with task.NAME.path=…"
+            f"task={task}: the huggingface_hub package is missing: `pip install huggingface_hub` mends it, "
+            f"or name a file with task.{task}.path=…"
         ) from error
     try:
         return Path(hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=REVISION, local_files_only=True))
@@ -178,8 +182,8 @@ def hub_file(name: str) -> Path:
         return Path(hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=REVISION))
     except (OSError, ValueError, RuntimeError) as error:
         raise MissingCapability(
-            f"task=livecodebench…: {name} of {REPOSITORY} at {REVISION[:8]} cannot be had from the Hub "
-            f"({type(error).__name__}); name a file or a folder with task.NAME.path=…"
+            f"task={task}: {name} of {REPOSITORY} at {REVISION[:8]} cannot be had from the Hub "
+            f"({type(error).__name__}); name a file or a folder with task.{task}.path=…"
         ) from error
 
 

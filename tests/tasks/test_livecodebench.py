@@ -323,7 +323,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     write(new, [r for r in ROWS if r["contest_date"] >= "2025-02"])
     asked: list[str] = []
 
-    def fetch(name: str) -> Path:
+    def fetch(name: str, task: str) -> Path:
         asked.append(name)
         return tmp_path / name
 
