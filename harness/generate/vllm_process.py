@@ -33,6 +33,8 @@ class Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     log: Path
+    busy: bool = False
+    """Whether it was given something it has not answered."""
 
     @classmethod
     def start(cls, load: Load, environment: dict[str, str]) -> Worker:
@@ -55,6 +57,7 @@ class Worker:
 
     def send(self, message: Load | Work) -> None:
         """Hand over what to load or to draw; :meth:`answer` tells where the worker is gone."""
+        self.busy = True
         with contextlib.suppress(OSError):
             self.connection.send(message)
 
@@ -68,19 +71,23 @@ class Worker:
             kind, content = self.connection.recv()
         except (EOFError, OSError):
             kind, content = "failed", f"its process ended with status {self.process.wait()}"
+        self.busy = False
         if kind == expected:
             return content
         raise EngineFailed(f"engine=vllm: {' '.join(str(content).split())} (log: {self.log})")
 
     def close(self) -> None:
-        """End the process and everything it started; keep its log only where something went wrong."""
+        """End the process and everything it started; keep its log only where something went wrong.
+
+        A process that is at work is not waited for.
+        """
         self.connection.close()
         try:
-            status = self.process.wait(CLOSING_SECONDS)
+            status = self.process.wait(0.0 if self.busy else CLOSING_SECONDS)
         except subprocess.TimeoutExpired:
             status = None
         kill_group(self.process)
-        if status == 0:
+        if status == 0 or self.busy:
             self.log.unlink(missing_ok=True)
 
 

@@ -186,8 +186,8 @@ def end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
-def serve(connection: Connection) -> None:
-    """Load, then answer work until the other end closes."""
+def serve(connection: Connection) -> int:
+    """Load, then answer work until the other end closes. Returns the exit status: 1 where something went wrong."""
     try:
         load: Load = connection.recv()
         llm = open_engine(load)
@@ -195,17 +195,19 @@ def serve(connection: Connection) -> None:
         while True:
             connection.send(("done", draw(llm, connection.recv())))
     except EOFError:
-        return
+        return 0
     except Exception as error:
         traceback.print_exc()  # into the log that the other end keeps
         connection.send(("failed", f"{type(error).__name__}: {error}"))
+        return 1
 
 
-def main() -> None:
+def main() -> int:
+    """Serve the socket whose number is the only argument."""
     end_with_parent(os.getppid())
     with Connection(int(sys.argv[1])) as connection:
-        serve(connection)
+        return serve(connection)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

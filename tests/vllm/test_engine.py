@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -153,7 +154,11 @@ def test_what_cannot_be_loaded_is_one_line_with_a_log(model, load, tmp_path):
     (broken / "model.safetensors").write_bytes(b"\x00" * 64)
     with pytest.raises(EngineFailed, match=r"log: .*harness-vllm-") as failed:
         load(broken)
-    assert "\n" not in str(failed.value)
+    said = str(failed.value)
+    assert "\n" not in said
+    log = Path(said.rpartition("log: ")[2].rstrip(")"))
+    assert "Traceback" in log.read_text()
+    log.unlink()
 
 
 def test_workers_end_when_their_owner_is_killed(model):
