@@ -232,7 +232,7 @@ def _model_row(shop: Workshop, model: Model) -> dict[str, Any]:
         mixed = {"first": model.first, "second": model.second}
         made_from = {name: weights(shop, m).weight_digest for name, m in mixed.items()}
         return {"kind": "interpolated", "weight": model.weight, **made_from, **row}
-    return {"kind": "base", "source": model.source, "revision": model.revision, **row}
+    return {"kind": "base", "source": model.source, "revision": model.revision or resolved.revision, **row}
 
 
 def _rows(plan: Plan, graded: list[Graded]) -> tuple[list[Row], list[Row]]:
