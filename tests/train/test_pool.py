@@ -203,3 +203,32 @@ class TestOverlap:
 
     def test_default_is_thirteen(self) -> None:
         assert NGRAM == 13
+
+
+def test_a_pool_that_has_to_be_fetched_says_how():
+    from harness.train.pools import declared_size
+
+    assert declared_size("rstar_coder") == 10168
+    assert declared_size("starter_pool") is None
+    with pytest.raises(BadInput, match=r"python -m harness\.train\.pools\.rstar_coder OUT\.jsonl"):
+        load_pool("rstar_coder")
+
+
+def test_rstar_coder_rows_become_a_pool_with_each_statement_once(tmp_path):
+    from harness.train.pools.rstar_coder import distinct
+
+    rows = [
+        {"question": "Add two  numbers.", "is_passed": True},
+        {"question": " add two numbers.\n", "is_passed": True},
+        {"question": "Never solved.", "is_passed": False},
+        {"question": "  ", "is_passed": True},
+        {"question": "Sort.", "is_passed": True},
+    ]
+    lines = list(distinct(rows, passed_only=True))
+    assert [line["prompt"] for line in lines] == ["Add two  numbers.", "Sort."]
+    assert len(list(distinct(rows, passed_only=False))) == 3
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert {p.instruction for p in load_pool(str(path)).prompts} == {"Add two  numbers.", "Sort."}
+    with pytest.raises(BadInput, match="row 1: no is_passed"):
+        list(distinct([{"question": "x"}], passed_only=True))
