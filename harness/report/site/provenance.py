@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.measure.metrics import is_measured
 from harness.report.numbers import size_text
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Notebook:
             ("Test", f"{k.test}{f', margin {k.margin:g}' if k.test != 'superiority' else ''}; {k.family}"),
         ]
         facts += [("Note", note) for note in r.notes]
-        facts.append(("Rows", f"counts.parquet where arm = {k.treatment} or {k.control}, and task = {task}"))
+        rows = "measures.parquet" if is_measured(k.metric) else "counts.parquet"
+        facts.append(("Rows", f"{rows} where arm = {k.treatment} or {k.control}, and task = {task}"))
         facts += self._cells(task, (k.treatment, k.control))
         return self._note(text, f"{what}: {k.treatment} − {k.control} ({k.metric}) on {task}", facts, "contrasts")
 

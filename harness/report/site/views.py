@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,9 +111,10 @@ def _record(record: Record, ablation: Ablation, results: Path, analysed: Analyse
         _task(record, notebook, a, t, [r for r in counts if r["task"] == t["name"]])
         for a, t in zip(analysed(record), head["tasks"], strict=True)
     ]
-    contrasts = head["contrasts"]
     names = [a["name"] for a in head["arms"]]
-    first = (contrasts[0]["control"], contrasts[0]["treatment"]) if contrasts else (names[0], names[-1])
+    pairs = [(c["control"], c["treatment"]) for c in head["contrasts"]]
+    # Arms worked out from others have no samples to be shown.
+    first = next((p for p in pairs if set(p) <= set(names)), (names[0], names[-1]))
     return RecordView(
         short=record.run_id[:SHORT],
         model=config["model"]["name"],
@@ -220,6 +221,8 @@ def _figures(
         caption += " With one sample a problem, problems and samples cannot be told apart." if together else ""
         caption += " One training seed: its part is unknown." if splits[0].n_seeds == 1 else ""
         add("variance", "Variance of each arm's pass@1 split by source", caption, figures.draw_variance, splits)
+    for kind, alt, caption, draw, data in _mechanism(record, task):
+        add(kind, alt, caption, draw, data)
     contrast = next((c.contrast for c in analysis.contrasts if c.contrast.metric == "pass@1"), None)
     strata = figures.strata(rows, contrast) if contrast else ()
     if contrast is None:
@@ -233,6 +236,20 @@ def _figures(
     caption = f"pass@1 by the benchmark’s own difficulty labels, {visible(' and '.join(pair))}."
     add("strata", "pass@1 by difficulty", caption, figures.draw_strata, (strata, *pair))
     return drawings, absent, tuple(_stratum_row(s) for s in strata), pair
+
+
+def _mechanism(record: Record, task: str) -> Iterator[tuple[str, str, str, Any, Any]]:
+    """Figures of measured distributions, for records that have measures."""
+    measures = [m for m in record.measures() if m["task"] == task]
+    if changes := figures.entropy_changes(measures, record.head):
+        caption = "Change of entropy against the base, by the base’s own entropy at the position; 95 % intervals."
+        yield "entropy", "Change in entropy by base entropy", caption, figures.draw_entropy_changes, changes
+    if tails := figures.class_tails(measures, record.head):
+        caption = (
+            "Probability outside the kept set by token class, 95 % intervals. "
+            "Which classes are locks and which forks was fixed beforehand."
+        )
+        yield "tails", "Tail mass by token class", caption, figures.draw_class_tails, tails
 
 
 def _stratum_row(s: figures.Stratum) -> tuple[str, ...]:
