@@ -255,9 +255,8 @@ def verdicts(folder: Path, probes: Sequence[Probe], scale: float, executor: Exec
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Outcome]:
-    with open_sandbox("bubblewrap", 2) as executor:
-        return verdicts(tmp_path_factory.mktemp("probes"), [*ROWS, *MORE], 0.1, executor)
+def graded(tmp_path_factory: pytest.TempPathFactory, executor: Executor) -> dict[tuple[str, str], Outcome]:
+    return verdicts(tmp_path_factory.mktemp("probes"), [*ROWS, *MORE], 0.1, executor)
 
 
 @pytest.mark.parametrize("probe", [*ROWS, *MORE], ids=lambda p: p.name)
