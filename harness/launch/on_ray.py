@@ -14,6 +14,7 @@ import contextlib
 import json
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -84,22 +85,25 @@ def _cluster(settings: RayConfig) -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
         return
     address = settings.address or "local"
     # Workers' own progress lines stay in Ray's logs: here finished jobs are counted.
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         options["include_dashboard"] = False
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MissingCapability(f"launcher.address={address}: no Ray cluster answers ({first[:160]})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    # Ray tells of nodes that die on standard output, where only this program's own document belongs.
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            ray.init(**options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise MissingCapability(f"launcher.address={address}: no Ray cluster answers ({first[:160]})") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _run_all(todo: Sequence[Job], there: Done, config: RunConfig, runs: Path, settings: RayConfig) -> list[str]:

@@ -18,19 +18,27 @@ from harness.config import RunConfig
 from harness.ledger.store import Step
 from harness.pipeline.generation import samples_step
 from harness.pipeline.grading import CHUNK, grade_share, verdicts_step
+from harness.pipeline.measure import measure
 from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
 from harness.pipeline.weights import corpus_of, weights
 from harness.pipeline.workshop import NotInStore, Workshop
 from harness.spec import BaseModel, DistilledModel, Model, ScaledModel
 
-PHASES = {"corpus": "train", "model": "train", "samples": "generate", "share": "grade", "verdicts": "grade"}
+PHASES = {
+    "corpus": "train",
+    "model": "train",
+    "samples": "generate",
+    "measure": "generate",
+    "share": "grade",
+    "verdicts": "grade",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One piece of work. ``needs`` are positions, in the list of jobs, of those that must be finished before."""
 
-    kind: Literal["corpus", "model", "samples", "share", "verdicts"]
+    kind: Literal["corpus", "model", "samples", "measure", "share", "verdicts"]
     subject: Model | Cell
     needs: tuple[int, ...] = ()
     share: int = 0
@@ -92,7 +100,17 @@ def jobs(plan: Plan, samples_per_share: int) -> tuple[Job, ...]:
             if shares > 1:
                 ready += tuple(n for i in range(shares) for n in add(Job("share", cell, cells[wanted], i, shares)))
             add(Job("verdicts", cell, ready))
+    if plan.measurement is not None:
+        for task, seed in dict.fromkeys((c.task, c.seed) for c in plan.cells):
+            read = _together(plan, task, seed)
+            needs = dict.fromkeys(n for c in read for n in cells[c.model, c.policy, c.task, c.seed])
+            add(Job("measure", read[0], tuple(needs)))
     return tuple(out)
+
+
+def _together(plan: Plan, task: str, seed: int) -> list[Cell]:
+    """The cells that are measured together: every arm on one task with one seed."""
+    return [c for c in plan.cells if (c.task, c.seed) == (task, seed)]
 
 
 def unfinished(found: Sequence[Job], plan: Plan, runs: Path) -> tuple[tuple[Job, ...], Done]:
@@ -140,13 +158,20 @@ def _carry_out(
             return corpus_of(shop, subject)
         weights(shop, subject)
         return None
-    loaded = plan.task(subject.task)
-    samples = samples_step(shop, loaded, weights(shop, subject.model), subject.policy, subject.seed)
+    if job.kind == "measure":
+        read = _together(plan, subject.task, subject.seed)
+        measure(shop, plan, [(cell, _samples(shop, plan, cell)) for cell in read])
+        return None
+    loaded, samples = plan.task(subject.task), _samples(shop, plan, subject)
     if job.kind == "share":
         return tuple(grade_share(shop, loaded, samples, job.share, job.shares).items())
     if job.kind == "verdicts":
         return verdicts_step(shop, loaded, samples, parts)
     return samples
+
+
+def _samples(shop: Workshop, plan: Plan, cell: Cell) -> Step:
+    return samples_step(shop, plan.task(cell.task), weights(shop, cell.model), cell.policy, cell.seed)
 
 
 def at_width(config: RunConfig, cpus: int, grade_cpus: int) -> RunConfig:
