@@ -29,7 +29,11 @@ class CallsSession(Session):
         if not self.plan.calls:
             self.finish(Outcome.INFRA_ERROR, "a plan without calls decides nothing")
             return
-        items = [codec.dumps(("", call.args, {})) for call in self.plan.calls]
+        try:
+            items = [codec.dumps(("", call.args, {})) for call in self.plan.calls]
+        except codec.Refused as refusal:
+            self.finish(Outcome.INFRA_ERROR, f"the plan's arguments cannot cross: {refusal}")
+            return
         tests = 1 if self.job.limits.whole_program else len(items)
         self.start_candidate(frames.CALLS, self.plan.entry_point, items, tests=tests, on_exit=self._answered)
 
@@ -52,8 +56,12 @@ class CallsSession(Session):
             self.finish(*compare_here(plan.calls, records, plan.compare, self.bad), total=total)
             return
         items: list[bytes] = []
-        for call, actual in zip(plan.calls, records, strict=False):
-            items += [codec.dumps(call.expected), actual]
+        try:
+            for call, actual in zip(plan.calls, records, strict=False):
+                items += [codec.dumps(call.expected), actual]
+        except codec.Refused as refusal:
+            self.finish(Outcome.INFRA_ERROR, f"the plan's expected values cannot cross: {refusal}")
+            return
         self.start_oracle({"mode": "compare", "rule": rule}, items, on_exit=self._compared)
 
     def _compared(self, run: Run, ending: Ending) -> None:

@@ -95,9 +95,7 @@ def test_a_script_that_tests_the_candidates_own_check(executor: PoolExecutor) ->
 
 
 def test_a_recursive_check_through_an_attribute_stays_the_scripts_own(executor: PoolExecutor) -> None:
-    script = CheckScript(
-        "class A:\n    check = 4\ndef check(candidate):\n    assert candidate(2) == A.check", "double"
-    )
+    script = CheckScript("class A:\n    check = 4\ndef check(candidate):\n    assert candidate(2) == A.check", "double")
     (report,) = executor.run([Job("p", "def double(x): return 2 * x", script, QUICK)])
     assert report.passed, report
 
@@ -197,3 +195,19 @@ def test_the_cpu_limit_holds_for_each_test_or_once_for_all_of_them(executor: Poo
     limits = Limits(cpu_seconds=0.9 if whole else 0.45, wall_seconds=60.0, whole_program=whole)
     (report,) = executor.run([Job("long", BUSY, long, limits)])
     assert report.passed is whole
+
+
+def test_a_plan_too_large_for_the_border_is_our_fault_and_stops_nothing(executor: PoolExecutor) -> None:
+    large = list(range(1_000_001))
+    jobs = [
+        Job("arguments", "def f(x): return 0", Calls("f", (Call((large,), 0),)), QUICK),
+        Job("expected", "def f(x): return x", Calls("f", (Call((0,), large),)), QUICK),
+        Job("fine", "def f(x): return x", Calls("f", (Call((0,), 0),)), QUICK),
+    ]
+    reports = {r.key: r for r in executor.run(jobs)}
+    assert {k: r.outcome for k, r in reports.items()} == {
+        "arguments": Outcome.INFRA_ERROR,
+        "expected": Outcome.INFRA_ERROR,
+        "fine": Outcome.PASSED,
+    }
+    assert "cannot cross: more than 1000000 elements" in reports["arguments"].detail
