@@ -15,10 +15,12 @@ from harness.models.architecture import Architecture
 from harness.pipeline import hardware
 from harness.pipeline.memory import TrainingMemory, checkpoint_bytes, training_memory
 from harness.pipeline.plan import Plan, sampled
-from harness.spec import CorpusRecipe, DistilledModel, ScaledModel
+from harness.spec import CorpusRecipe, DistilledModel, Model, ScaledModel
 
 TRAIN_OVERHEAD_TOKENS = 120
 """Prompt tokens a training example adds to its response, on the pool's average (forward and backward pass)."""
+
+DEFAULT_GPU = "h100"
 
 STORED_BYTES_PER_TOKEN = 12
 """Bytes that a stored sample takes a token: its id in decimal and its text."""
@@ -136,9 +138,8 @@ def count(plan: Plan, lengths: catalogue.Lengths | None) -> Tokens:
     usual = {name: min(limit, lengths.answer) if lengths else limit for name, limit in limits.items()}
     generated = sum(sizes[task] * usual[task] for _, _, task, _ in _drawn(plan))
     made = sampled(plan.models)
-    corpora = {(replace(m.corpus, filters=(), transforms=()), m.parent, m.seed, m.round) for m in made}
-    corpus = sum(_count(recipe) * _length(recipe, lengths) for recipe, *_ in corpora)
-    training = sum(_trained_tokens(m, lengths) for m in made)
+    corpus = sum(corpus_tokens(recipe, lengths) for recipe, *_ in {corpus_key(m) for m in made})
+    training = sum(trained_tokens(m, lengths) for m in made)
     return Tokens(generated, corpus, training, _measured_tokens(plan, usual))
 
 
@@ -158,6 +159,16 @@ def _drawn(plan: Plan) -> list[tuple[Any, Any, str, int]]:
     return list(dict.fromkeys((c.model, c.policy, c.task, c.seed) for c in plan.cells))
 
 
+def corpus_key(model: DistilledModel | ScaledModel) -> tuple[CorpusRecipe, Model, int, int]:
+    """What is sampled for a model: models that differ in filters and transforms alone share it."""
+    return replace(model.corpus, filters=(), transforms=()), model.parent, model.seed, model.round
+
+
+def corpus_tokens(recipe: CorpusRecipe, lengths: catalogue.Lengths | None) -> int:
+    """Tokens of a corpus."""
+    return _count(recipe) * _length(recipe, lengths)
+
+
 def _count(recipe: CorpusRecipe) -> int:
     return recipe.n_prompts * recipe.samples_per_prompt
 
@@ -166,7 +177,7 @@ def _length(recipe: CorpusRecipe, lengths: catalogue.Lengths | None) -> int:
     return min(recipe.max_new_tokens, lengths.corpus) if lengths else recipe.max_new_tokens
 
 
-def _trained_tokens(model: DistilledModel | ScaledModel, lengths: catalogue.Lengths | None) -> int:
+def trained_tokens(model: DistilledModel | ScaledModel, lengths: catalogue.Lengths | None) -> int:
     """Tokens of forward and backward passes. Fitting a factor is one forward pass, a third of that."""
     length = _length(model.corpus, lengths) + TRAIN_OVERHEAD_TOKENS
     if isinstance(model, ScaledModel):
@@ -186,17 +197,38 @@ def _measured_tokens(plan: Plan, usual: dict[str, int]) -> int:
     return len(asked.arms) * contexts * of_arm * seeds
 
 
-def _on_gpus(cost: Cost, plan: Plan, shape: Architecture, bound: Tokens, expected: Tokens) -> Cost:
-    """Times and memory by rooflines."""
-    config, given = plan.config, plan.config.planning
-    on = hardware.device(given.gpu or "h100")
-    recipes = list(dict.fromkeys(m.training for m in sampled(plan.models) if isinstance(m, DistilledModel)))
-    limit = max(t.ref.max_new_tokens for t in plan.tasks)
-    lengths = expected_lengths(plan) or catalogue.Lengths(limit, limit)
-    corpus_limit = max((m.corpus.max_new_tokens for m in sampled(plan.models)), default=limit)
-    tensor_parallel = config.engine.tensor_parallel_size if config.engine.tensor_parallel_size > 1 else 0
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Tokens a second of one GPU, for everything a run does with it."""
 
-    def rate(usual: int, most: int) -> hardware.Decoding | None:
+    answers: hardware.Decoding
+    corpora: hardware.Decoding
+    training: float
+    reading: float
+
+    def hours(self, tokens: Tokens) -> Hours:
+        """GPU-hours of so many tokens."""
+        return Hours(
+            tokens.generated / self.answers.tokens_per_second_per_device / 3600,
+            tokens.corpus / self.corpora.tokens_per_second_per_device / 3600,
+            tokens.training / self.training / 3600,
+            tokens.measured / self.reading / 3600,
+        )
+
+
+def gpu_rates(plan: Plan, shape: Architecture, lengths: catalogue.Lengths | None) -> Rates | None:
+    """Rates by rooflines, with answers of these lengths or, without any, all at their limits.
+
+    ``None`` for an engine or a size of model that is not reckoned with.
+    """
+    config = plan.config
+    on = hardware.device(config.planning.gpu or DEFAULT_GPU)
+    made = sampled(plan.models)
+    recipes = [m.training for m in made if isinstance(m, DistilledModel)]
+    limit = max(t.ref.max_new_tokens for t in plan.tasks)
+    corpus_limit = max((m.corpus.max_new_tokens for m in made), default=limit)
+
+    def decode(usual: int, most: int) -> hardware.Decoding | None:
         return hardware.decoding(
             shape,
             on,
@@ -204,34 +236,41 @@ def _on_gpus(cost: Cost, plan: Plan, shape: Architecture, bound: Tokens, expecte
             expected=min(usual, most),
             limit=most,
             memory_share=config.engine.gpu_memory_utilization,
-            tensor_parallel=tensor_parallel,
+            tensor_parallel=config.engine.tensor_parallel_size if config.engine.tensor_parallel_size > 1 else 0,
         )
 
-    usual, full = rate(lengths.answer, limit), rate(limit, limit)
-    corpus, corpus_full = rate(lengths.corpus, corpus_limit), rate(corpus_limit, corpus_limit)
-    if usual is None or full is None or corpus is None or corpus_full is None:
-        why = f"engine={config.engine.name} with this model on up to eight {on.name} is not reckoned with"
+    answers = decode(lengths.answer if lengths else limit, limit)
+    corpora = decode(lengths.corpus if lengths else corpus_limit, corpus_limit)
+    if answers is None or corpora is None:
+        return None
+    usual = min(lengths.corpus if lengths else corpus_limit, corpus_limit)
+    length = min(usual + TRAIN_OVERHEAD_TOKENS, max((r.max_length for r in recipes), default=usual))
+    method = recipes[0].method if recipes else "full"
+    return Rates(
+        answers,
+        corpora,
+        hardware.training_tokens_per_second(shape, on, length=length, method=method),
+        hardware.reading_tokens_per_second(shape, on, length=length),
+    )
+
+
+def _on_gpus(cost: Cost, plan: Plan, shape: Architecture, bound: Tokens, expected: Tokens) -> Cost:
+    """Times and memory by rooflines."""
+    given = plan.config.planning
+    on = hardware.device(given.gpu or DEFAULT_GPU)
+    usual, most = gpu_rates(plan, shape, expected_lengths(plan)), gpu_rates(plan, shape, None)
+    if usual is None or most is None:
+        why = f"engine={plan.config.engine.name} with this model on up to eight {on.name} is not reckoned with"
         return replace(cost, basis=why)
-
-    def hours(tokens: Tokens, answers: hardware.Decoding, texts: hardware.Decoding, usual_length: float) -> Hours:
-        length = min(usual_length, max((r.max_length for r in recipes), default=usual_length))
-        method = recipes[0].method if recipes else "full"
-        train = hardware.training_tokens_per_second(shape, on, length=length, method=method)
-        read = hardware.reading_tokens_per_second(shape, on, length=length)
-        return Hours(
-            tokens.generated / answers.tokens_per_second_per_device / 3600,
-            tokens.corpus / texts.tokens_per_second_per_device / 3600,
-            tokens.training / train / 3600,
-            tokens.measured / read / 3600,
-        )
-
+    recipes = [m.training for m in sampled(plan.models) if isinstance(m, DistilledModel)]
     memory = training_memory(shape, recipes[0], on) if recipes else None
-    machine = Machine(on.name, given.gpus, given.usd_per_gpu_hour, usual, memory, _layout(usual, given.gpus))
-    at_most = hours(bound, full, corpus_full, corpus_limit)
+    layout = _layout(usual.answers, given.gpus)
+    machine = Machine(on.name, given.gpus, given.usd_per_gpu_hour, usual.answers, memory, layout)
+    at_most = most.hours(bound)
     return replace(
         cost,
         seconds=3600 * at_most.total / given.gpus,
-        hours=hours(expected, usual, corpus, lengths.corpus),
+        hours=usual.hours(expected),
         hours_at_most=at_most,
         machine=machine,
         basis="estimate, not measured: the device's roofline at the shares of peak in harness/pipeline/hardware.yaml",
