@@ -39,6 +39,11 @@ class ForestRow:
     scale: float
     """From the metric's own unit to the one shown: 100 for rates."""
 
+    @property
+    def digits(self) -> int:
+        """Decimals shown: points have one; other units may be as small as nats."""
+        return 1 if self.scale == 100 else 3
+
 
 def forest_rows(contrasts: Sequence[ContrastResult], rates: bool = True) -> tuple[ForestRow, ...]:
     """Rows of the contrasts on rates (``rates``), or of those on other metrics."""
@@ -99,7 +104,7 @@ def draw_forest(rows: Sequence[ForestRow]) -> Figure:
             markeredgewidth=1.4,
             linestyle="none",
         )
-        numbers = f"{signed(row.difference)} {span(row.interval)}"
+        numbers = f"{signed(row.difference, row.digits)} {span(row.interval, row.digits)}"
         mark.set_gid(tip(f"{row.label}: {numbers}, {'holds' if row.holds else 'does not hold'}"))
         label = row.label + (" †" if row.exploratory else "")
         size = min(9.5, 9.5 * LINE / (len(label) + len(numbers)))

@@ -171,7 +171,7 @@ def draw_class_tails(data: Sequence[ClassTails]) -> Figure:
     ax.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(arms)), handlelength=1.4, columnspacing=1.0
     )
-    ax.set(xlim=(0, min(100.0, 1.04 * top) or 1.0), ylim=(0.15, row * len(data) + 0.15), yticks=[])
+    ax.set(xlim=(-0.02 * top, 1.04 * top or 1.0), ylim=(0.05, row * len(data) + 0.15), yticks=[])
     ax.set_xlabel("tail mass (outside the kept set), %")
     return figure
 

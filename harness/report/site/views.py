@@ -34,7 +34,7 @@ class ArmRow:
 
 @dataclass(frozen=True, slots=True)
 class ContrastRow:
-    """A line of the contrasts' table; ``query`` opens the explorer on its two arms."""
+    """A line of the contrasts' table; ``query`` opens the explorer on its two arms, empty where one has no samples."""
 
     label: str
     exploratory: bool
@@ -174,19 +174,22 @@ def _arm_row(notebook: Notebook, arm: ArmSummary, task: str, decoding: str, note
 def _contrast_row(notebook: Notebook, c: ContrastResult, task: str) -> ContrastRow:
     k, r = c.contrast, c.result
     row = figures.forest_rows((c,), rates=True) or figures.forest_rows((c,), rates=False)
-    scale = row[0].scale
+    scale, digits = row[0].scale, row[0].digits
+    shown_there = {k.treatment, k.control} <= {a["name"] for a in notebook.record.head["arms"]}
     shown = (
-        ("identical" if r.identical else signed(scale * r.difference), "Difference"),
-        (span([scale * e for e in r.interval]), "95 % interval of the difference"),
+        ("identical" if r.identical else signed(scale * r.difference, digits), "Difference"),
+        (span([scale * e for e in r.interval], digits), "95 % interval of the difference"),
         (p_text(c.p_value), "p-value"),
-        (plain(scale * r.minimum_detectable_effect), "Smallest detectable difference"),
+        (plain(scale * r.minimum_detectable_effect, digits), "Smallest detectable difference"),
     )
     return ContrastRow(
         label=row[0].label,
         exploratory=row[0].exploratory,
         numbers=tuple(notebook.contrast(text, what, c, task) for text, what in shown),
         holds="yes" if c.holds else "no",
-        query=urlencode({"a": visible(k.control), "b": visible(k.treatment), "task": visible(task)}),
+        query=urlencode({"a": visible(k.control), "b": visible(k.treatment), "task": visible(task)})
+        if shown_there
+        else "",
     )
 
 
