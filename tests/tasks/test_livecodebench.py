@@ -445,3 +445,15 @@ def test_published_files_are_six_of_known_size() -> None:
     assert list(FILES) == ["test.jsonl", *(f"test{i}.jsonl" for i in range(2, 7))]
     assert sum(size for size, _ in FILES.values()) == 4_485_994_821  # the size that the data set's own card gives
     assert all(len(sha) == 64 for _, sha in FILES.values())
+
+
+def test_the_command_that_a_page_shows_for_a_run_names_profile_and_options() -> None:
+    from harness.canonical import to_plain
+    from harness.report.site.provenance import run_command
+
+    given = ["task.profile=ssd_official", "task.livecodebench_v6.errata=exclude", "task.livecodebench_v6.limit=9"]
+    config = to_plain(resolve(["ablation=matched_decoding", "task=livecodebench_v6", *given]))
+    command = run_command({"config": config, "ablation": "matched_decoding"})
+    assert all(value in command.split() for value in given)
+    assert "prompt=" not in command  # as it is by default
+    assert to_plain(resolve(command.split()[2:])) == config

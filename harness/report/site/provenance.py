@@ -134,6 +134,7 @@ def _other_values(head: Mapping[str, Any], given: Sequence[str]) -> list[str]:
         names = {"samples_per_problem": "samples", "limit": "limit", "max_new_tokens": "max_new_tokens"}
         out += [f"task.{task['name']}.{n}={task[f]}" for f, n in names.items() if task[f] != usual[f]]
         out += [f"task.{f}={task[f]}" for f in ("path", "profile") if task[f] != usual[f]]
+        out += [f"task.{task['name']}.{k}={v}" for k, v in task["options"] if [k, v] not in usual["options"]]
     return out
 
 
