@@ -105,7 +105,10 @@ class Streams:
 
     def __init__(self) -> None:
         self.text = sys.stdin.read()
-        self.stdout = sys.stdout
+        self.stdout, self.descriptor = sys.stdout, os.dup(1)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)  # what is written past sys.stdout is not looked at either
+        os.close(nowhere)
         sys.stdin, sys.stdout = imported_stdin(self.text), io.StringIO()
 
     def run(self, function: Any, opens: bool) -> None:
@@ -127,6 +130,7 @@ class Streams:
             pass
         finally:
             sys.stdout = self.stdout
+        os.dup2(self.descriptor, 1)
         self.stdout.write(written.getvalue())
         self.stdout.flush()
 

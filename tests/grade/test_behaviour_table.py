@@ -164,6 +164,7 @@ MORE = [
     stdin("stdin_imported", "from sys import stdin\nprint(sum(map(int, stdin.read().split())))\n", (PASS, PASS, PASS)),
     stdin("stdout_imported", "from sys import stdout\nstdout.write('7')\n", (PASS, WRONG, WRONG)),
     stdin("stdout_buffer", "import sys\nsys.stdout.buffer.write(b'7')\n", (PASS, ERROR, ERROR)),
+    stdin("os_write", "import os\nos.write(1, str(int(input()) + int(input())).encode())\n", (PASS, WRONG, WRONG)),
     stdin("open_0", "print(sum(map(int, open(0).read().split())))\n", (PASS, WRONG, PASS)),
     stdin(
         "past_the_end",
