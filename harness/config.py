@@ -224,12 +224,13 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     model = next((g.removeprefix("model=") for g in groups if g.startswith("model=")), "")
     given = {g.partition("=")[0] for g in groups}
     groups += [f"{group}={name}" for group, name in catalogue.usual(model).items() if group not in given]
-    known = _flat_keys(_compose(groups))
+    tree = _compose(groups)
+    known = _flat_keys(tree)
     for text in values:
         key = text.split("=", 1)[0]
         if key not in known:
             raise BadInput(f"{key}: no such key{nearest(key, known)}")
-    config = _validate(_compose([*groups, *values]))
+    config = _validate(_compose([*groups, *values]) if values else tree)
     if treatment is None:
         return config
     return dataclasses.replace(config, treatment=_model_named(treatment))

@@ -24,6 +24,9 @@ TRAIN_VERSION = 1
 INTERPOLATE_VERSION = 1
 SCALE_VERSION = 1
 
+HOW = ("threads", "device", "processes", "sharding", "backend")
+"""What a record says of how a model was trained: weights are bit-equal only at equal counts."""
+
 
 def weights(shop: Workshop, model: Model) -> ResolvedModel:
     """The model's weights, made now if the store does not have them."""
@@ -114,7 +117,7 @@ def train_step(shop: Workshop, model: DistilledModel) -> Step:
             counts = ("sequences", "sequence_tokens", "target_tokens", "ended", "truncated")
             nothing: dict[str, Any] = {**dict.fromkeys(counts, 0), "too_long": len(kept), "losses": []}
             return _left_alone(step, start, sampled, nothing)
-        facts = {
+        facts: dict[str, Any] = {
             "weight_digest": trained.weight_digest,
             "examples": len(kept),
             "dropped": sampled - len(kept),
@@ -125,7 +128,12 @@ def train_step(shop: Workshop, model: DistilledModel) -> Step:
             "truncated": trained.truncated,
             "too_long": trained.too_long,
             "losses": [round(x, 6) for x in trained.losses],
+            "checkpoint": trained.checkpoint,
+            "trained_with": {k: v for k, v in trained.versions if k in HOW},
         }
+        if trained.heldout:
+            facts["heldout"] = trained.heldout
+            facts["heldout_losses"] = [[step, round(x, 6)] for step, x in trained.heldout_losses]
         step.finish({}, facts, kept={"weights": trained.weight_digest})
     return step
 

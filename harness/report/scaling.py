@@ -82,12 +82,9 @@ def by_information(entries: Sequence[Entry]) -> list[tuple[Entry, frozenset[str]
     done: dict[Hashable, float] = {}
     asked: frozenset[str] = frozenset()
     while left:
-
-        def worth(e: Entry) -> tuple[float, float]:
-            hours = added(e.pieces, done)
-            return len(e.questions - asked) / max(hours, 1e-9), -hours
-
-        best = max(left, key=worth)
+        hours = [added(e.pieces, done) for e in left]
+        worth = [(len(e.questions - asked) / max(h, 1e-9), -h) for e, h in zip(left, hours, strict=True)]
+        best = left[worth.index(max(worth))]
         order.append((best, best.questions - asked, added(best.pieces, done)))
         asked |= best.questions
         done |= best.pieces

@@ -220,6 +220,7 @@ def arguments(recipe: TrainRecipe, seed: int, checkpoints: Path, device: str, lo
         fsdp_config=fsdp_settings(recompute) if sharded else None,
         ddp_backend=None if recipe.processes == 1 else "gloo" if device == "cpu" else "nccl",
         ddp_find_unused_parameters=False,
+        ddp_timeout=3 * 3600,  # seconds the others wait while the first process reads or writes a large model
         use_cpu=device == "cpu",
         seed=seed % (1 << 32),
         data_seed=seed % (1 << 32),
