@@ -84,6 +84,8 @@ def decide(findings: Findings) -> Decision:
         f"the base's), tail mass at locks differs by {100 * grows.difference:+.2f} points and the entropy of what is "
         f"kept at forks by {opens.difference:+.3f} nats"
     )
+    if any(v.difference != v.difference for v in (grows, opens)):
+        return Decision("inconclusive", "the answers read have too few positions of both kinds to compare")
     if all(v.holds for v in same):
         return Decision("equivalent", f"one temperature of the base does the same, within the margins: {changes}")
     if drops.holds and opens.holds:

@@ -27,6 +27,12 @@ KINDS = {
     "authors": "only the authors can answer",
 }
 
+INTRO = """\
+What each asks, who asked it, and what it will have shown before anything is run. Decoding is that of the default
+model's entry, `smollm2_135m`, unless two checkpoints are compared; another model brings its own. `harness plan
+ablation=NAME` adds cost and the smallest detectable effect. How to add one:
+[adding-an-ablation.md](adding-an-ablation.md)."""
+
 AUTHORS = """\
 ## Only the authors can meet
 
@@ -43,13 +49,7 @@ the paper):
 def ablations_page() -> str:
     """Question, source, arms, contrasts, rule and outcomes of every ablation, at the default model."""
     lines = [HEADER, "# The ablations", ""]
-    lines += [
-        "What each asks, who asked it, and what it will have shown before anything is run. Decoding is that of the"
-    ]
-    lines += [
-        "default model's entry, `smollm2_135m`; another model brings its own. `harness plan ablation=NAME` adds cost"
-    ]
-    lines += ["and the smallest detectable effect. How to add one: [adding-an-ablation.md](adding-an-ablation.md).", ""]
+    lines += [INTRO, ""]
     for name in ablations.names():
         lines += _section(ablations.load(name))
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -104,13 +104,15 @@ def _plan(name: str) -> Plan:
     from harness.config import resolve
 
     overrides = [f"ablation={name}", "scale=smoke"]
-    if name in NEEDS_TREATMENT:
-        overrides.append("treatment=smollm2_135m")
-    return make_plan(resolve(overrides))
+    overrides += WITH.get(name, [])
+    return make_plan(resolve(overrides), outline=True)
 
 
-NEEDS_TREATMENT = ("before_after", "released_checkpoints")
-"""Ablations of two checkpoints; the page shows them with the default model as both."""
+WITH = {
+    "before_after": ["treatment=smollm2_135m"],
+    "released_checkpoints": ["model=qwen3_4b_instruct"],
+}
+"""What the page shows an ablation of two checkpoints with."""
 
 
 def _plain(policy: object) -> dict[str, object]:

@@ -138,24 +138,5 @@ def test_difficulty_says_where_a_gain_lies(story, rates, right, wrong) -> None:
     assert found[right] >= RIGHT, found
 
 
-FAR, LOW = 0.13, 0.03
-"""Beyond the margin of 0.1 nats, and a change of tail mass; a problem's value has an SD of 0.1 in the simulation."""
-
-MECHANISM = [
-    ("as the theory says", {"tail_mass@lock": -LOW, "entropy@fork-lock": FAR}, "supported", ("refuted", "equivalent")),
-    ("sharpening alone", {"tail_mass@lock": -LOW}, "equivalent", ("supported", "refuted")),
-    ("against the theory", {"tail_mass@lock": LOW, "entropy@fork-lock": -FAR}, "refuted", ("supported", "equivalent")),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("story", "shifts", "right", "wrong"), MECHANISM, ids=[s[0] for s in MECHANISM])
-def test_the_mechanism_is_told_from_sharpening(story, shifts, right, wrong) -> None:
-    truth = Truth({}, {("ssd", metric): shift for metric, shift in shifts.items()})
-    found = statuses("locks_and_forks", story, truth)
-    assert sum(found[s] for s in wrong) <= WRONG, found
-    assert found[right] >= RIGHT, found
-
-
 def test_the_planted_effect_is_what_it_says() -> None:
     assert np.mean(shifted(0.05) - RATES) == pytest.approx(0.05)

@@ -88,7 +88,8 @@ def test_what_tests_a_claim_exists(claims):
                 assert set(test.reads) <= set(ablations.load(test.ablation).outcomes), claim.id
             else:
                 if test.ablation not in arms:
-                    plan = make_plan(resolve([f"ablation={test.ablation}", "scale=smoke"]))
+                    pair = ["model=qwen3_4b_instruct"] if test.ablation == "released_checkpoints" else []
+                    plan = make_plan(resolve([f"ablation={test.ablation}", "scale=smoke", *pair]), outline=True)
                     arms[test.ablation] = {a.name for a in (*plan.arms, *plan.derived)}
                 assert {test.contrast.treatment, test.contrast.control} <= arms[test.ablation], claim.id
 
