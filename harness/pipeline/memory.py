@@ -47,7 +47,6 @@ def training_memory(shape: Architecture, recipe: TrainRecipe, on: Device) -> Tra
     parts = _parts(shape, recipe, recipe.processes, recipe.max_length)
     fitting = [n for n in (1, 2, 4, 8, 16, 32, 64) if sum(_parts(shape, recipe, n, recipe.max_length)) <= usable]
     lengths = [n for n in LENGTHS if sum(_parts(shape, recipe, recipe.processes, n)) <= usable]
-    readers = 1 if recipe.sharding == "fsdp" else recipe.processes
     return TrainingMemory(
         processes=recipe.processes,
         states_gib=parts[0],
@@ -58,7 +57,7 @@ def training_memory(shape: Architecture, recipe: TrainRecipe, on: Device) -> Tra
         fits=sum(parts) <= usable,
         fewest_devices=min(fitting, default=0) if recipe.sharding == "fsdp" or recipe.processes in fitting else 0,
         longest=max(lengths, default=0),
-        host_gib=4 * shape.parameters * readers / GIB,
+        host_gib=4 * shape.parameters * recipe.processes / GIB,
     )
 
 

@@ -292,6 +292,9 @@ OUTRO = (
     "- gpt-oss's weights are published in MXFP4. Training them means unpacking them first, which nobody has "
     "tried here.",
     "- Training beyond one machine: `train.processes` are processes of one machine.",
+    "- Whether sharding works. Training in two processes with whole copies (`train.sharding=ddp`) is tested on a CPU: "
+    "the same loss curve and weights as in one process, also after a kill. `fsdp` needs GPUs and has been run nowhere "
+    "yet; each process reads all weights in float32, for which `harness plan` names the host memory.",
 )
 
 

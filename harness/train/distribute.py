@@ -48,6 +48,8 @@ def run_distributed(job: dict[str, Any], folder: Path, progress: sft.Progress | 
         MissingCapability: where the machine has fewer GPUs than processes.
         TrainingProcessFailed: where a process ended with an error.
     """
+    import torch
+
     recipe: TrainRecipe = job["recipe"]
     _check_devices(recipe, job["device"])
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +63,7 @@ def run_distributed(job: dict[str, Any], folder: Path, progress: sft.Progress | 
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=environment(recipe, job["device"]),
+            env=environment(recipe, job["device"], torch.get_num_threads()),
             preexec_fn=_die_with_parent,
         )
         try:
@@ -88,15 +90,12 @@ def run_distributed(job: dict[str, Any], folder: Path, progress: sft.Progress | 
     )
 
 
-def environment(recipe: TrainRecipe, device: str) -> dict[str, str]:
-    """The group's environment: the cores are shared out, and no process talks to the network of the machine."""
+def environment(recipe: TrainRecipe, device: str, threads: int) -> dict[str, str]:
+    """The group's environment: this process's threads are shared out, and nothing talks to the machine's network."""
     out = dict(os.environ)
     if device == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        out.setdefault("OMP_NUM_THREADS", str(max(1, cores // recipe.processes)))
+        out["OMP_NUM_THREADS"] = str(max(1, threads // recipe.processes))
         out.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    if recipe.sharding == "fsdp":  # the first process reads the weights and sends the others their shards
-        out |= {"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
     return out
 
 

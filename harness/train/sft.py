@@ -123,6 +123,8 @@ def train(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingCapability(f"train.device=cuda: torch {torch.__version__} sees no CUDA device")
+    if device == "cpu" and recipe.sharding == "fsdp":
+        raise MissingCapability("train.sharding=fsdp: accelerate shards models on GPUs only; on a CPU say ddp")
 
     sequences = tokens.tokenise(examples, AutoTokenizer.from_pretrained(model_path), recipe.max_length)
     lengths = [len(ids) for ids in sequences.input_ids]

@@ -21,6 +21,7 @@ from transformers import (
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from harness.errors import MissingCapability
 from harness.models.transformers_quiet import quiet_transformers
 from harness.spec import TrainRecipe
 from harness.train import sft, tokens
@@ -129,6 +130,9 @@ def run(
             callbacks=[Reporter(progress)],
         )
         trainer.objective = recipe.objective
+        if (recipe.sharding == "fsdp") != (str(trainer.accelerator.distributed_type.value) == "FSDP"):
+            # accelerate falls back to whole copies without a word where it cannot shard.
+            raise MissingCapability(f"train.sharding={recipe.sharding}: accelerate would not do that here")
         trainer.data_collator = CheckedCollator(trainer.data_collator)
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -252,7 +256,6 @@ def fsdp_settings(recompute: bool) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "reshard_after_forward": True,
         "activation_checkpointing": recompute,
-        "cpu_ram_efficient_loading": True,
         "state_dict_type": "SHARDED_STATE_DICT",
     }
 

@@ -10,14 +10,13 @@ from pathlib import Path
 def main(folder: Path) -> int:
     """Train this process's share; the first process reports steps on stdout and writes the result."""
     import torch
-    from accelerate import PartialState  # type: ignore[import-untyped,unused-ignore]
 
     from harness.train import distribute, trainer
 
     job = distribute.read_job(folder)
     first = os.environ["RANK"] == "0"
-    # The group exists before the model is loaded, so that of a sharded model one process alone reads the weights.
-    PartialState(cpu=job["device"] == "cpu")
+    if job["device"] == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     result = trainer.run(**job, progress=_report if first else None)
     if first:
         distribute.write_result(result, folder)

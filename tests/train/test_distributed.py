@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -37,8 +36,8 @@ ONE = TrainRecipe(
 )
 LORA = replace(ONE, method="lora", lora_rank=4, lora_alpha=8, checkpoint="last", heldout=0)
 KINDS = {
-    "ddp": (replace(LORA, processes=2, sharding="ddp"), LORA),
-    "fsdp": (replace(ONE, processes=2, sharding="fsdp"), ONE),
+    "adapters": (replace(LORA, processes=2, sharding="ddp"), LORA),
+    "full": (replace(ONE, processes=2, sharding="ddp"), ONE),
 }
 
 SCRIPT = """
@@ -73,7 +72,7 @@ def pair(request, tiny_model, tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_processes_take_the_same_steps_as_one(pair):
-    kind, two, one, seen = pair
+    _, two, one, seen = pair
     assert two.losses == pytest.approx(one.losses, rel=1e-5)
     assert [s[:2] for s in seen] == [(i, 12) for i in range(1, 13)]
     assert [s[2] for s in seen] == list(two.losses)
@@ -83,7 +82,7 @@ def test_two_processes_take_the_same_steps_as_one(pair):
         torch.testing.assert_close(ours[name], tensor, rtol=1e-4, atol=1e-5)
     same = ("sequences", "sequence_tokens", "target_tokens", "ended", "heldout", "trainable_parameters", "checkpoint")
     assert {k: getattr(two, k) for k in same} == {k: getattr(one, k) for k in same}
-    assert dict(two.versions).items() >= {"processes": "2", "sharding": kind, "backend": "gloo"}.items()
+    assert dict(two.versions).items() >= {"processes": "2", "sharding": "ddp", "backend": "gloo"}.items()
     assert [p.name for p in two.path.parent.iterdir() if p.name.startswith("two")] == ["two"]
 
 
@@ -191,6 +190,13 @@ def test_held_out_examples_do_not_depend_on_order_and_are_not_trained_on():
         tokens.hold_out(plain, 20)
 
 
+def test_sharding_is_refused_where_accelerate_would_silently_not_shard(tiny_model, tmp_path):
+    from harness.errors import MissingCapability
+
+    with pytest.raises(MissingCapability, match=r"train\.sharding=fsdp"):
+        sft.train(tiny_model, EXAMPLES, replace(ONE, processes=2, sharding="fsdp"), 7, tmp_path / "out", device="cpu")
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [
@@ -230,9 +236,9 @@ torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
     assert distribute.last_error("Killed") == "Killed"
 
 
-def test_cores_are_shared_out(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+def test_threads_are_shared_out(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "16")
     recipe = replace(LORA, processes=2, sharding="ddp")
-    assert distribute.environment(recipe, "cpu")["OMP_NUM_THREADS"] == "4"
-    assert "OMP_NUM_THREADS" not in distribute.environment(recipe, "cuda")
+    assert distribute.environment(recipe, "cpu", 8)["OMP_NUM_THREADS"] == "4"
+    assert distribute.environment(recipe, "cpu", 1)["OMP_NUM_THREADS"] == "1"
+    assert distribute.environment(recipe, "cuda", 8)["OMP_NUM_THREADS"] == "16"
