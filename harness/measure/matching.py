@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import BadInput
-
 if TYPE_CHECKING:
     from torch import Tensor
 
-GRID = (0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.05, 1.2, 1.4, 1.7, 2.2, 3.0)
-"""Temperatures at which the entropy curve is taken."""
+GRID = (
+    *(0.02, 0.05, 0.1, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95),
+    *(1.05, 1.2, 1.4, 1.7, 2.2, 3.0, 5.0, 10.0),
+)
+"""Temperatures at which the entropy curve is taken: from almost greedy to almost uniform."""
 
 
 def entropy_curve(logits: Tensor, temperatures: Sequence[float] = GRID) -> list[float]:
@@ -36,21 +37,12 @@ def matching_temperature(curve: Sequence[float], wanted: float, temperatures: Se
 
     Args:
         curve: mean entropies at ``temperatures``.
-        wanted: the mean entropy to match.
+        wanted: the mean entropy to match; a value beyond an end of the curve gives the temperature of that end.
         temperatures: rising.
-
-    Raises:
-        BadInput: if the value lies outside the curve.
     """
     from harness.stats._scipy import monotone_roots
 
-    if not curve[0] <= wanted <= curve[-1]:
-        raise BadInput(
-            f"no temperature from {temperatures[0]:g} to {temperatures[-1]:g} gives the reference a mean entropy of "
-            f"{wanted:.3g} nats (it has {curve[0]:.3g} to {curve[-1]:.3g})"
-        )
     logs = np.log(np.asarray(temperatures))
     gaps = np.asarray(curve, dtype=np.float64) - wanted
     roots = monotone_roots(logs, gaps)
-    # A value at an end of the curve may fall outside by rounding.
     return float(np.exp(roots[0] if roots else logs[int(np.argmin(np.abs(gaps)))]))

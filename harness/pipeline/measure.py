@@ -47,7 +47,7 @@ def measure(shop: Workshop, plan: Plan, sampled: Sampled) -> Measured:
     """Everything that the plan asks to be measured; nothing for an ablation that measures nothing.
 
     Raises:
-        BadInput: for greedy arms, models with different tokenizers, or an arm whose entropy the reference cannot have.
+        BadInput: for greedy arms, or models with different tokenizers.
     """
     wanted = plan.measurement
     out = Measured([], [])

@@ -66,6 +66,7 @@ def test_every_metric_is_measured_and_no_sample_of_the_rival_is_needed() -> None
 PROBLEMS, LOCKS, FORKS, VOCABULARY, RUNS = 60, 6, 6, 24, 400
 STAGE = (1.3, 10, 0.8)
 ERROR, POWER = 0.05, 0.80
+TEMPERATURES = tuple(t for t in GRID if 0.5 < t < 1.5)
 LOCK = np.arange(LOCKS + FORKS) < LOCKS
 
 
@@ -94,9 +95,9 @@ def student(rng: np.random.Generator, base: Floats, truth: str, size: float) -> 
 def simulate(rng: np.random.Generator, truth: str, size: float, contrasts: dict[str, Contrast] = NAMES) -> Findings:
     base = teacher(rng)
     arms = {"base": base, "ssd": student(rng, base, truth, size)}
-    curve = [float(theory.entropy(base / t).mean()) for t in GRID[4:12]]
+    curve = [float(theory.entropy(base / t).mean()) for t in TEMPERATURES]
     wanted = float(theory.entropy(arms["ssd"]).mean())
-    arms["base@matched"] = theory.temper(base, matching_temperature(curve, wanted, GRID[4:12]))
+    arms["base@matched"] = theory.temper(base, matching_temperature(curve, wanted, TEMPERATURES))
     support = theory.retained_set(base, *STAGE)
     values: dict[tuple[str, str], Floats] = {}
     for name, law in arms.items():
