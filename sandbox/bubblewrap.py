@@ -168,7 +168,7 @@ class BubblewrapLauncher:
         self.started = 0  # number of the latest worker
         self.grouped = False
 
-    def start(self, role: str) -> Channel:
+    def start(self, role: str, place: tuple[int, int] = (0, 0)) -> Channel:
         """Start one worker and send it its code.
 
         Raises:
@@ -202,6 +202,7 @@ class BubblewrapLauncher:
                     os.close(fd)
         guest: dict[str, Any] = {
             "role": role,
+            "place": place,
             "uids": [1, UID_RANGE - 10] if self.ranged else [],
             "mount_tmp": True,
             "tmp_bytes": self.settings.tmp_bytes,

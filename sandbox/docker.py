@@ -86,7 +86,7 @@ class DockerLauncher:
             "runtime": settings.runtime or None,
         }
 
-    def start(self, role: str) -> Channel:
+    def start(self, role: str, place: tuple[int, int] = (0, 0)) -> Channel:
         """Create, attach, start, and send the code.
 
         Raises:
@@ -97,6 +97,7 @@ class DockerLauncher:
 
         guest: dict[str, Any] = {
             "role": role,
+            "place": place,
             "uids": [FIRST_UID, UIDS],
             "mount_tmp": False,
             "tmp_bytes": self.settings.tmp_bytes,

@@ -7,6 +7,7 @@ reports. Limits are enforced inside the workers, so a caller that dawdles change
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import select
 import time
@@ -231,7 +232,11 @@ class PoolExecutor:
         if self.closed:
             raise SandboxError("this executor is closed")
         try:
-            worker = Worker(role, self.launcher.start(role))
+            taken = {w.place for w in self.workers if w.role == role}
+            place = next(i for i in itertools.count() if i not in taken)
+            # Oracles count from the last processor, so that the first candidate does not meet the first of them.
+            number = place if role == "candidate" else -1 - place
+            worker = Worker(role, place, self.launcher.start(role, (number, self.size["candidate"])))
         except (OSError, SandboxError) as error:
             self._count_start_failure(str(error))
             return None

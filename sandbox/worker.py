@@ -149,8 +149,8 @@ class Launcher(Protocol):
     name: str
     settings: Settings
 
-    def start(self, role: str) -> Channel:
-        """Start a worker for ``candidate`` or ``oracle`` jobs."""
+    def start(self, role: str, place: tuple[int, int] = (0, 0)) -> Channel:
+        """Start a worker of a role. ``place`` is its number, and how many candidates there are."""
         ...
 
     def describe(self) -> dict[str, str]:
@@ -165,8 +165,9 @@ class Launcher(Protocol):
 class Worker:
     """One running worker and the jobs it was given, in order."""
 
-    def __init__(self, role: str, channel: Channel) -> None:
+    def __init__(self, role: str, place: int, channel: Channel) -> None:
         self.role = role
+        self.place = place
         self.channel = channel
         self.runs: collections.deque[Run] = collections.deque()
         self.hello: dict[str, Any] | None = None

@@ -103,6 +103,7 @@ def main(settings: dict[str, Any]) -> None:
     os.dup2(null, 1)
     for fd in (host_in, host_out):
         os.set_inheritable(fd, False)
+    confine.keep_to_one_cpu(*settings["place"])
     missing = confine.take_identity(settings)
     harden.limit(resource.RLIMIT_CORE, 0)
     harden.limit(resource.RLIMIT_NOFILE, 256)

@@ -82,7 +82,7 @@ class WeakLauncher:
         self.settings = Settings(pipeline=1)
         self.bait = bait
 
-    def start(self, role: str) -> Channel:
+    def start(self, role: str, place: tuple[int, int] = (0, 0)) -> Channel:
         """Start one; capabilities stay where the caller is root."""
         arguments = [bubblewrap.program(), "--unshare-pid", "--as-pid-1", "--die-with-parent"]
         if os.geteuid() == 0:
@@ -110,6 +110,7 @@ class WeakLauncher:
         )
         guest: dict[str, Any] = {
             "role": role,
+            "place": place,
             "uids": [],
             "mount_tmp": False,
             "tmp_bytes": 2**30,
