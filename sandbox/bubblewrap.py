@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -185,6 +186,7 @@ class BubblewrapLauncher:
             handle = _Process(process, None)
             try:
                 inside = self._child(info_read)
+                handle.inside = os.pidfd_open(inside)
                 handle.group = cgroups.create(self.started, self.settings.memory_bytes, self.settings.processes)
                 self.grouped = handle.group is not None
                 if handle.group is not None:
@@ -262,14 +264,23 @@ class BubblewrapLauncher:
 
 
 class _Process:
-    """A bubblewrap process: killing it ends every process in its PID namespace."""
+    """A bubblewrap process and the first process of its PID namespace, whose end is the end of all others in there.
+
+    That one does not die with bubblewrap: the kernel forgets its parent-death signal when it changes its user id.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], group: cgroups.Group | None) -> None:
         self.process = process
         self.group = group
+        self.inside = -1  # a pidfd, so that a reused number is not taken for it
 
     def kill(self) -> None:
         """End it and everything inside, close the pipes, remove the control group."""
+        if self.inside >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.inside, signal.SIGKILL)
+            os.close(self.inside)
+            self.inside = -1
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):

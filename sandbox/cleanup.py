@@ -5,6 +5,8 @@ Bubblewrap workers and their mounts die with their owner and need no removal.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +59,23 @@ def _containers(client: Any) -> list[Leftover]:
         tag = container.labels.get(LABEL, "")
         if not (is_dead(tag) or (is_elsewhere(tag) and container.status in _ENDED)):
             continue
-        try:
+        with contextlib.suppress(docker.errors.DockerException):  # it may be on its way out already
             container.remove(force=True)
-            gone = True
-        except docker.errors.NotFound:  # it was on its way out already
-            continue
-        except docker.errors.DockerException:
-            gone = False
-        found.append(Leftover(f"container {container.short_id}", gone))
+        found.append(Leftover(f"container {container.short_id}", _is_gone(client, container.id)))
     return found
+
+
+def _is_gone(client: Any, identity: str, seconds: float = 30.0) -> bool:
+    """Whether the engine no longer knows a container, which may take it a moment."""
+    import docker.errors
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            client.api.inspect_container(identity)
+        except docker.errors.NotFound:
+            return True
+        except docker.errors.DockerException:
+            return False
+        time.sleep(0.1)
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.resources
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def _crash(handle: object) -> None:
         handle.client.api.kill(handle.identity)
     else:
         assert isinstance(handle, _Process)
-        handle.process.kill()
+        signal.pidfd_send_signal(handle.inside, signal.SIGKILL)
 
 
 def test_a_killed_worker_loses_no_verdict(executor: PoolExecutor) -> None:
