@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row of the table is one sentence
 """Why the sandbox and an in-process grader may rightly differ: a closed list, each entry with its proof.
 
 A class never explains by its look alone where it can be tried: the disputed program is graded again in process under
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from agreement import in_process
 from agreement.in_process import Request
 from agreement.programs import Entry, solved
-
 from harness.grade.programs import preamble
 from sandbox import Outcome, Report
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
-from agreement.mutate import mutants
 
+from agreement.mutate import mutants
 from harness.grade.extract import parses
 from harness.tasks.base import Problem
 from harness.tasks.humaneval_style import HumanEvalStyleTask

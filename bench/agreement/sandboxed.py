@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agreement.programs import Entry
-
 from harness.tasks.humaneval_style import HumanEvalStyleTask
 from sandbox import Executor, Job, Limits, Outcome, Report
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from agreement.divergences import DIVERGENCES, Dispute
 from agreement.programs import Entry
-
 from sandbox import Report
 
 Solved = Mapping[str, tuple[int, list[str]]]
@@ -77,11 +76,14 @@ def render(
     lines = [
         "# Verdicts of three graders",
         "",
-        f"Written by `{facts.command}` on {facts.date} ({facts.machine}). {len(entries)} different programs ({origins}),",
+        f"Written by `{facts.command}` on {facts.date} ({facts.machine}). "
+        f"{len(entries)} different programs ({origins}),",
         f"each limited to {facts.seconds:g} seconds: of CPU time in the sandbox, of wall time in process.",
         "",
     ]
-    lines += [f"* {kind}: " + ", ".join(f"{k} {v}" for k, v in sorted(f.items()) if v) for kind, f in facts.executors.items()]
+    lines += [
+        f"* {kind}: " + ", ".join(f"{k} {v}" for k, v in sorted(f.items()) if v) for kind, f in facts.executors.items()
+    ]
     lines += ["", "## Canonical solutions", ""]
     rows = [
         (kind, name, f"{passed} of {passed + len(failed)}", "; ".join(failed) or "none")

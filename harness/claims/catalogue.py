@@ -49,8 +49,8 @@ Test = ContrastTest | VerdictTest
 class Claim:
     """One statement. ``quote`` holds its numbers as printed; ``needs`` says what would test it where nothing does.
 
-    ``where`` says of a question who can answer it: ``scale`` (an ablation of ours, with models larger than the default),
-    ``later`` (an ablation that does not exist yet), ``authors``; empty is an ablation of ours, anywhere.
+    ``where`` says of a question who can answer it: ``scale`` (an ablation of ours, with models larger than the
+    default), ``later`` (an ablation that does not exist yet), ``authors``; empty is an ablation of ours, anywhere.
     """
 
     id: str

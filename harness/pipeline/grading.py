@@ -42,8 +42,9 @@ def verdicts_step(
         graded: list[dict[str, Any]] = []
         with track(f"grade {step.key[:8]}", len(rows), "programs", ready) as advance:
             for index, part in enumerate(parts):
-                data = stored[index]
-                if data is None:
+                found = stored[index]
+                data = b"" if found is None else found
+                if found is None:
                     data = dump_lines(grade_rows(shop, loaded, [rows[i] for i in part]))
                     step.write_part(index, data)
                     advance(len(part))

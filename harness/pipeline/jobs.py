@@ -103,8 +103,8 @@ def jobs(plan: Plan, samples_per_share: int) -> tuple[Job, ...]:
     if plan.measurement is not None:
         for task, seed in dict.fromkeys((c.task, c.seed) for c in plan.cells):
             read = _together(plan, task, seed)
-            needs = dict.fromkeys(n for c in read for n in cells[c.model, c.policy, c.task, c.seed])
-            add(Job("measure", read[0], tuple(needs)))
+            inputs = dict.fromkeys(n for c in read for n in cells[c.model, c.policy, c.task, c.seed])
+            add(Job("measure", read[0], tuple(inputs)))
     return tuple(out)
 
 
