@@ -34,7 +34,7 @@ def registration(overrides: list[str]) -> dict[str, Any]:
     from harness.tasks.selection import id_list_digest
 
     plan = make_plan(resolve(overrides))
-    config = to_plain(plan.config)
+    config = to_plain(plan.config.recorded())
     tasks = [
         {
             "name": t.ref.name,
