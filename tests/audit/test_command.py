@@ -76,7 +76,7 @@ def test_the_same_seed_draws_the_same_samples(lab):
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
-    assert len(drawn(1)) == 42
+    assert len(drawn(1)) == 60
     assert len(choose(record, 0.0001, 1)["starter"]) == 1
 
 

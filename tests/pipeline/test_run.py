@@ -61,7 +61,7 @@ def test_a_run_killed_three_times_equals_an_uninterrupted_one(uninterrupted, tin
     for _ in range(3):
         process = subprocess.Popen(command(tiny_model, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(moments.uniform(0.25, 0.75) * seconds)
+            process.wait(moments.uniform(0.1, 0.4) * seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
