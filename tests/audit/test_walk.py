@@ -56,7 +56,7 @@ def test_every_command_of_the_walk_does_what_the_page_says(shell):
     by_command = {next(iter(b.splitlines())): out[i] for i, b in enumerate(blocks())}
     assert "No fault found." in by_command["harness audit $run"]
     regraded = by_command["harness audit --regrade 0.05"]
-    assert re.search(r"\b21 samples executed again in \w+, 0 differences", regraded)
+    assert re.search(r"\b30 samples executed again in \w+, 0 differences", regraded)
     failed = by_command["cp -r results tampered"]
     assert "verdicts.parquet: its bytes are not those the record names" in failed
     assert "exit code 1" in failed
