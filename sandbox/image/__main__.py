@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import signal
 import sys
+from types import FrameType
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def main(arguments: list[str]) -> int:
@@ -14,11 +19,14 @@ def main(arguments: list[str]) -> int:
 
     try:
         if arguments[:1] == ["engine"]:
+            # The default action would end this process and leave the engine behind.
+            for ends in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(ends, _leave)
             with engine.PrivateEngine() as private:
                 client = connect(private.url)
                 sys.stdout.write(f"{build.ensure(client)}\nDOCKER_HOST={private.url}\n")
                 sys.stdout.flush()
-                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+                signal.pause()
             return 0
         sys.stdout.write(f"{build.ensure(connect())}\n")
         return 0
