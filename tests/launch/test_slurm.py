@@ -61,7 +61,7 @@ def test_a_job_interrupted_before_its_end_is_put_back_and_resumes(small, tmp_pat
     """submitit's own signal, as at a time limit or preemption, while the step is half done."""
     import submitit
 
-    config = resolve([*small, "task.starter.limit=60"])
+    config = resolve([*small, "task.starter.limit=30"])
     (job,) = [j for j in jobs(make_plan(config), 1000) if j.kind == "samples" and not j.needs][:1]
     executor = submitit.LocalExecutor(tmp_path / "logs")
     executor.update_parameters(timeout_min=10, signal_delay_s=1)
