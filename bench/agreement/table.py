@@ -155,10 +155,19 @@ def _under_load(
     loads: Mapping[str, tuple[Mapping[str, Report], Mapping[str, Report]]],
     limit: float,
 ) -> list[str]:
-    lines = ["## The same under load", "", "Graded twice idle and once beside four busy loops a core.", ""]
+    lines = [
+        "## The same under load",
+        "",
+        "Graded twice without busy loops and once beside four of them a core, on a machine otherwise as it was.",
+        "",
+    ]
     rows = []
     for kind, (idle, busy) in loads.items():
-        for name, others in (("idle, twice", (idle,)), ("idle, and under load", (busy,)), ("all three", (idle, busy))):
+        for name, others in (
+            ("no loops, twice", (idle,)),
+            ("without, and with loops", (busy,)),
+            ("all three", (idle, busy)),
+        ):
             c = changes(reports[kind], others, limit)
             rows.append((kind, name, c.below_total, len(c.below), c.rest_total, len(c.rest), c.rest_passed))
     head = ("executor", "runs compared", "programs below half their limit", "outcomes changed",

@@ -90,6 +90,11 @@ class PrivateEngine:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+        # Its containerd ends with it, but where nobody reaps it a new daemon would take the zombie for a running one.
+        note = self.folder / "exec" / "containerd" / "containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(note.read_text()), signal.SIGKILL)
+        note.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop the daemon and whatever it started; delete what it stored, where the folder was chosen here."""

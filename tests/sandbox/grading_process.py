@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from harness.config import resolve
+from harness.errors import HarnessError
 from harness.ledger.store import Step, StepRequest, Store, dump_lines
 from harness.pipeline import grading
 from harness.pipeline.plan import LoadedTask
@@ -52,4 +53,7 @@ def main(folder: Path, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    try:
+        main(Path(sys.argv[1]), sys.argv[2])
+    except HarnessError as error:  # as the command line does
+        sys.exit(sys.stderr.write(f"harness: {error}\n") and error.exit_code)
