@@ -84,7 +84,7 @@ def decide(findings: Findings) -> Decision:
         return Decision(
             "supported", f"the treatment beats the base however it is decoded ({100 * tuned.difference:+.1f})"
         )
-    if tuned.p_value <= ALPHA and tuned.difference < 0:
+    if tuned.opposed:
         return Decision("refuted", f"tuned alike, the treatment loses {-100 * tuned.difference:.1f} points")
     if same.holds:
         margin = 100 * same.contrast.margin
@@ -94,7 +94,7 @@ def decide(findings: Findings) -> Decision:
 
 
 ALPHA = 0.05
-"""Two-sided level of "the treatment loses", over all tasks familywise."""
+"""Familywise level, over tasks, of "gains" and "loses" (two-sided p-values)."""
 
 
 def overall(by_task: Mapping[str, Findings]) -> Decision:

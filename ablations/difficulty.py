@@ -48,7 +48,7 @@ def decide(findings: Findings) -> Decision:
         return Decision(
             "supported", f"SSD gains {100 * more.difference:.1f} points more on hard problems than on easy ones"
         )
-    if more.p_value <= ALPHA and more.difference < 0:
+    if more.opposed:
         return Decision(
             "refuted", f"SSD gains {-100 * more.difference:.1f} points more on easy problems than on hard ones"
         )
@@ -57,9 +57,6 @@ def decide(findings: Findings) -> Decision:
         return Decision("equivalent", f"gains on hard and easy problems are the same within {margin:g} points")
     return Decision("inconclusive", f"gains on hard and easy problems are not told apart; {could_see(more)}")
 
-
-ALPHA = 0.05
-"""Two-sided level of "gains are larger on easy problems"."""
 
 ABLATION = Ablation(
     name="difficulty",

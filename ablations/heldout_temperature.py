@@ -90,7 +90,7 @@ def decide(findings: Findings) -> Decision:
     if heldout.holds and crossfit.holds:
         gain = f"SSD gains {100 * heldout.difference:.1f} points over a fairly tuned base"
         return Decision("supported", f"{gain}; {paper}")
-    if heldout.p_value <= ALPHA and heldout.difference < 0:
+    if heldout.opposed:
         return Decision("refuted", f"SSD loses {-100 * heldout.difference:.1f} points to a fairly tuned base; {paper}")
     if same.holds:
         margin = 100 * same.contrast.margin
@@ -99,9 +99,6 @@ def decide(findings: Findings) -> Decision:
         "inconclusive", f"no gain over a fairly tuned base is shown; {could_see(heldout, crossfit)}; {paper}"
     )
 
-
-ALPHA = 0.05
-"""Two-sided level of "SSD loses"."""
 
 ABLATION = Ablation(
     name="heldout_temperature",

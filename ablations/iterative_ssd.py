@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.ablation import Ablation, Context, ContrastView, Decision, Findings, could_see
+from harness.ablation import Ablation, Context, Decision, Findings, could_see
 from harness.errors import BadInput
 from harness.spec import Arm, Contrast, Derived, Measurement, Model, trend
 
@@ -68,23 +68,15 @@ def decide(findings: Findings) -> Decision:
     last = again.contrast.treatment
     same = findings.view(last, "round 1", "equivalence")
     spread = findings.view("rounds, late", "rounds, early", metric="distinct_programs")
-    less = f"; the share of distinct programs falls by {-100 * spread.difference:.1f} points" if _falls(spread) else ""
+    less = f"; the share of distinct programs falls by {-100 * spread.difference:.1f} points" if spread.opposed else ""
     if again.holds:
         return Decision("supported", f"{last} gains {100 * again.difference:.1f} points over round 1{less}")
-    if again.p_value <= ALPHA and again.difference < 0:
+    if again.opposed:
         return Decision("refuted", f"{last} loses {-100 * again.difference:.1f} points against round 1{less}")
     if same.holds:
         margin = 100 * same.contrast.margin
         return Decision("equivalent", f"{last} does as well as round 1, within {margin:g} points{less}")
     return Decision("inconclusive", f"neither gain nor loss of {last} over round 1 is shown; {could_see(again)}{less}")
-
-
-def _falls(view: ContrastView) -> bool:
-    return view.difference < 0 and view.p_value <= ALPHA
-
-
-ALPHA = 0.05
-"""Two-sided level of "the last round loses" and of "diversity falls"."""
 
 
 def measurement(settings: Settings, context: Context) -> Measurement:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.ablation import Ablation, Context, ContrastView, Decision, Findings
-from harness.spec import Arm, Contrast, Policy, Stage
+from harness.ablation import Ablation, Context, ContrastView, Decision, Decoding, Findings
+from harness.spec import Arm, BaseModel, Contrast, Policy, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,21 @@ def arms(settings: Settings, context: Context) -> tuple[Arm, ...]:
         ),
     )
     return (
+        *decoded(base, decoding),
+        *(alternatives if settings.alternatives else ()),
+        Arm("ssd@eval", ssd, decoding.eval, "SSD as published"),
+        Arm("ssd@base", ssd, decoding.base, "SSD with the base's decoding"),
+    )
+
+
+def decoded(base: BaseModel, decoding: Decoding) -> tuple[Arm, ...]:
+    """The base as it is recommended and with every decoding of :data:`DECODED`."""
+    return (
         Arm("base", base, decoding.base, "the model's recommended decoding"),
         Arm("base@train", base, decoding.train, "SSD's training-time sampling"),
         Arm("base@eval", base, decoding.eval, "SSD's evaluation decoding"),
         Arm("base@product", base, decoding.product, "one stage at T_train·T_eval"),
         Arm("base@two_stage", base, decoding.two_stage, "the ideal student, without training"),
-        *(alternatives if settings.alternatives else ()),
-        Arm("ssd@eval", ssd, decoding.eval, "SSD as published"),
-        Arm("ssd@base", ssd, decoding.base, "SSD with the base's decoding"),
     )
 
 

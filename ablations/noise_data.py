@@ -54,16 +54,13 @@ def decide(findings: Findings) -> Decision:
     parts = f"; of its parts, {', '.join(helped)} gains by itself" if helped else ""
     if gain.holds:
         return Decision("supported", f"training on noise gains {100 * gain.difference:.1f} points{parts}")
-    if gain.p_value <= ALPHA and gain.difference < 0:
+    if gain.opposed:
         return Decision("refuted", f"training on noise loses {-100 * gain.difference:.1f} points{parts}")
     if same.holds:
         margin = 100 * same.contrast.margin
         return Decision("equivalent", f"training on noise changes nothing, within {margin:g} points{parts}")
     return Decision("inconclusive", f"neither gain nor loss from noise is shown; {could_see(gain)}{parts}")
 
-
-ALPHA = 0.05
-"""Two-sided level of "training on noise loses"."""
 
 ABLATION = Ablation(
     name="noise_data",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ablations.matched_decoding import DECODED, decoded
 from harness.ablation import Ablation, Context, Decision, Decoding, Findings, could_see
 from harness.models.catalogue import released_pair
 from harness.spec import Arm, BaseModel, Contrast
@@ -25,17 +26,13 @@ class Settings:
     margin: float = 0.05
 
 
-CONTROLS = ("base", "base@train", "base@eval", "base@product", "base@two_stage")
+CONTROLS = ("base", *DECODED)
 
 
 def arms(settings: Settings, context: Context) -> tuple[Arm, ...]:
     base, released, decoding = _pair(context)
     return (
-        Arm("base", base, decoding.base, "the model's recommended decoding"),
-        Arm("base@train", base, decoding.train, "SSD's training-time sampling"),
-        Arm("base@eval", base, decoding.eval, "SSD's evaluation decoding"),
-        Arm("base@product", base, decoding.product, "one stage at T_train·T_eval"),
-        Arm("base@two_stage", base, decoding.two_stage, "the ideal student, without training"),
+        *decoded(base, decoding),
         Arm("released@eval", released, decoding.eval, "the released weights as published"),
         Arm("released@base", released, decoding.base, "the released weights with the base's decoding"),
     )
@@ -70,7 +67,7 @@ def decide(findings: Findings) -> Decision:
             f"the released weights beat their base under every decoding ({100 * published.difference:+.1f} points as "
             "published)",
         )
-    if published.p_value <= ALPHA and published.difference < 0:
+    if published.opposed:
         return Decision("refuted", f"the released weights lose {-100 * published.difference:.1f} points to their base")
     if published.holds and same.holds:
         margin = 100 * same.contrast.margin
@@ -80,9 +77,6 @@ def decide(findings: Findings) -> Decision:
         "inconclusive", f"the released weights are not shown to beat {', '.join(lost)}; {could_see(*gains)}"
     )
 
-
-ALPHA = 0.05
-"""Two-sided level of "the released weights lose"."""
 
 ABLATION = Ablation(
     name="released_checkpoints",

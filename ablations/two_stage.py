@@ -64,16 +64,12 @@ def decide(findings: Findings) -> Decision:
     moved = "; the student's distribution is nearer to the predicted one than the base's is" if nearer.holds else ""
     if more.holds:
         return Decision("supported", f"training adds {100 * more.difference:.1f} points to two-stage decoding{moved}")
-    if more.p_value <= ALPHA and more.difference < 0:
+    if more.opposed:
         return Decision("refuted", f"SSD is {-100 * more.difference:.1f} points worse than two-stage decoding{moved}")
     if same.holds:
         margin = 100 * same.contrast.margin
         return Decision("equivalent", f"two-stage decoding of the base does as well, within {margin:g} points{moved}")
     return Decision("inconclusive", f"SSD and two-stage decoding are not told apart; {could_see(more)}{moved}")
-
-
-ALPHA = 0.05
-"""Two-sided level of "SSD is worse"."""
 
 
 def measurement(settings: Settings, context: Context) -> Measurement:

@@ -148,6 +148,15 @@ class ContrastView:
     """The p-value of the declared test, to be compared with 5 % and adjusted over several tests. ``p_value`` is the one
     that is printed: TOST's for equivalence, otherwise two-sided against no difference."""
 
+    @property
+    def opposed(self) -> bool:
+        """Whether the opposite is shown instead: the control above the treatment, at one-sided 2.5 %."""
+        return self.difference < 0 and self.p_value <= OPPOSED
+
+
+OPPOSED = 0.05
+"""Two-sided level of :attr:`ContrastView.opposed`; half of it lies on that side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

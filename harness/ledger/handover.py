@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.canonical import digest, file_digest, to_plain
-from harness.config import RunConfig
+from harness.canonical import digest, file_digest
 from harness.errors import BadInput, CheckFailed
 from harness.ledger.remote import Remote, get_folder, put_folder
 from harness.ledger.store import Store, write_atomic
@@ -44,12 +43,12 @@ class Handover:
         return dict(self.document["steps"])
 
 
-def write_handover(config: RunConfig, runs: Path, store: Store) -> Handover:
+def write_handover(ablation: str, config: Mapping[str, Any], runs: Path, store: Store) -> Handover:
     """Write down what was finished, in a folder named after the ablation and the handover's id."""
     steps = {name: dict(step.outputs()) for name, step in sorted(store.asked.items()) if step.done}
-    document = {"ablation": config.ablation, "config": to_plain(config.recorded()), "steps": steps}
+    document: dict[str, Any] = {"ablation": ablation, "config": config, "steps": steps}
     document["id"] = _id(document)
-    folder = runs / f"{config.ablation}-{str(document['id'])[:12]}"
+    folder = runs / f"{ablation}-{str(document['id'])[:12]}"
     write_atomic(folder / FILE, (json.dumps(document, sort_keys=True, indent=1) + "\n").encode())
     return Handover(folder, document)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,9 +77,12 @@ def write_record(
     verdicts: list[Row],
     samples: list[Row],
     corpora: list[Row],
-    measures: Sequence[Row] = (),
+    measures: bytes = b"",
 ) -> Record:
-    """Write a record; ``record.json`` comes last, so that a folder with one is whole."""
+    """Write a record; ``record.json`` comes last, so that a folder with one is whole.
+
+    ``measures`` is the file of measured distributions, empty for ablations that measure nothing.
+    """
     files = {
         "counts.parquet": _table_bytes(count(verdicts)),
         "verdicts.parquet": _table_bytes(verdicts),
@@ -87,9 +90,7 @@ def write_record(
         "corpora.jsonl.zst": _packed(corpora),
     }
     if measures:
-        from harness.measure.groups import to_parquet
-
-        files["measures.parquet"] = to_parquet(measures)
+        files["measures.parquet"] = measures
     for name, data in files.items():
         write_atomic(folder / name, data)
     whole = {"schema": SCHEMA_VERSION, **head, "files": {name: file_digest(folder / name) for name in files}}

@@ -9,11 +9,10 @@ from typing import Any
 from harness.canonical import digest, key64
 from harness.config import EngineConfig
 from harness.generate.api import Completion, Request
-from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
+from harness.ledger.store import Step, StepRequest, dump_lines
 from harness.models import ResolvedModel
 from harness.pipeline.plan import LoadedTask
-from harness.pipeline.workshop import Workshop
-from harness.progress import track
+from harness.pipeline.workshop import Workshop, in_parts
 from harness.spec import CorpusRecipe, Policy
 from harness.tasks.base import Task
 from harness.train.corpus import Example, apply_filters
@@ -120,29 +119,17 @@ def _sample(
     annotate: Callable[[list[Row]], list[Row]],
 ) -> None:
     """Generate batch by batch, each stored when finished, then join them in request order."""
-    if step.done:
-        return
-    shop.may_make(step)
-    with step.lock():
-        if step.done:
+    with shop.making(step) as wanted:
+        if not wanted:
             return
         engine = shop.engine(model.path)
+
+        def generate(batch: Sequence[int]) -> list[Row]:
+            return [_row(c) for c in engine.generate([requests[j] for j in batch], policy, max_new_tokens)]
+
         batches = engine.plan(requests, max_new_tokens)
-        rows: dict[tuple[str, int], Row] = {}
-        stored = [step.part(i) for i in range(len(batches))]
-        todo = sum(len(requests[j].noise_keys) for b in batches for j in b)
-        ready = sum(
-            len(requests[j].noise_keys) for b, s in zip(batches, stored, strict=True) if s is not None for j in b
-        )
-        with track(f"{step.request.name} {step.key[:8]}", todo, "samples", ready) as advance:
-            for index, batch in enumerate(batches):
-                data = stored[index]
-                if data is None:
-                    chosen = [requests[j] for j in batch]
-                    data = dump_lines([_row(c) for c in engine.generate(chosen, policy, max_new_tokens)])
-                    step.write_part(index, data)
-                    advance(sum(len(r.noise_keys) for r in chosen))
-                rows |= {(r["problem"], r["index"]): r for r in load_lines(data)}
+        found = in_parts(step, batches, generate, "samples", per_item=len(requests[0].noise_keys))
+        rows = {(r["problem"], r["index"]): r for r in found}
         ordered = annotate([rows[r.key, i] for r in requests for i in range(len(r.noise_keys))])
         facts = {
             "samples": len(ordered),

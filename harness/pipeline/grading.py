@@ -10,8 +10,7 @@ from harness.grade import Item, Verdict, grade_samples
 from harness.grade.profiles import profile_named
 from harness.ledger.store import Step, StepRequest, dump_lines, load_lines
 from harness.pipeline.plan import LoadedTask
-from harness.pipeline.workshop import Workshop, chunks
-from harness.progress import track
+from harness.pipeline.workshop import Workshop, chunks, in_parts
 
 VERDICTS_VERSION = 1
 CHUNK = 200
@@ -26,29 +25,18 @@ def verdicts_step(
     ``graded_elsewhere`` has parts that :func:`grade_share` made in other processes.
     """
     step = _step(shop, loaded, samples)
-    if step.done:
-        return step
-    shop.may_make(step)
-    with step.lock():
-        if step.done:
+    with shop.making(step) as wanted:
+        if not wanted:
             return step
         for index, data in (graded_elsewhere or {}).items():
             if step.part(index) is None:
                 step.write_part(index, data)
         rows = load_lines(samples.read("samples.jsonl"))
-        parts = chunks(len(rows), CHUNK)
-        stored = [step.part(i) for i in range(len(parts))]
-        ready = sum(len(p) for p, s in zip(parts, stored, strict=True) if s is not None)
-        graded: list[dict[str, Any]] = []
-        with track(f"grade {step.key[:8]}", len(rows), "programs", ready) as advance:
-            for index, part in enumerate(parts):
-                found = stored[index]
-                data = b"" if found is None else found
-                if found is None:
-                    data = dump_lines(grade_rows(shop, loaded, [rows[i] for i in part]))
-                    step.write_part(index, data)
-                    advance(len(part))
-                graded.extend(load_lines(data))
+
+        def grade(part: Sequence[int]) -> list[dict[str, Any]]:
+            return grade_rows(shop, loaded, [rows[i] for i in part])
+
+        graded = in_parts(step, chunks(len(rows), CHUNK), grade, "programs")
         facts = {"programs": len(graded), "executor": shop.executor().describe()}
         step.finish({"verdicts.jsonl": dump_lines(graded)}, facts)
     return step

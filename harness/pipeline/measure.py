@@ -20,8 +20,7 @@ from harness.pipeline.generation import engine_key
 from harness.pipeline.plan import Cell, LoadedTask, Plan
 from harness.pipeline.reading import CONTEXT_SAMPLES, Engines, Reader, Reading, engines
 from harness.pipeline.weights import weights
-from harness.pipeline.workshop import Workshop, chunks
-from harness.progress import track
+from harness.pipeline.workshop import Workshop, chunks, in_parts
 from harness.spec import Model, Policy
 from harness.tasks.base import Problem
 
@@ -161,25 +160,15 @@ def measure_step(
     prompts = digest([[p.id, reading.loaded.task.messages(p)] for p in reading.loaded.problems])
     inputs = {**models, "prompts": prompts, **reading.inputs()}
     step = shop.store.step(StepRequest("measure", MEASURE_VERSION, settings, inputs))
-    if step.done:
-        return step
-    shop.may_make(step)
-    with step.lock():
-        if step.done:
+    with shop.making(step) as still:
+        if not still:
             return step
         reader = Reader(reading, subject, base, temperature, policies, load, curved)
-        parts = chunks(len(reading.loaded.problems), PART)
-        stored = [step.part(i) for i in range(len(parts))]
-        ready = sum(len(p) for p, s in zip(parts, stored, strict=True) if s is not None)
-        rows: list[Row] = []
-        with track(f"measure {step.key[:8]}", len(reading.loaded.problems), "problems", ready) as advance:
-            for index, part in enumerate(parts):
-                data = stored[index]
-                if data is None:
-                    data = dump_lines([r for i in part for r in reader.problem(reading.loaded.problems[i])])
-                    step.write_part(index, data)
-                    advance(len(part))
-                rows += load_lines(data)
+
+        def read(part: Sequence[int]) -> list[Row]:
+            return [r for i in part for r in reader.problem(reading.loaded.problems[i])]
+
+        rows = in_parts(step, chunks(len(reading.loaded.problems), PART), read, "problems")
         facts = {"answers": len(rows), "positions": sum(len(r["token_ids"]) for r in rows)}
         step.finish({OUTPUT: _packed(rows)}, facts)
     return step

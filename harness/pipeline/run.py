@@ -15,6 +15,7 @@ from harness.ledger.identity import run_id
 from harness.ledger.provenance import code_state, environment
 from harness.ledger.record import Record, Row, load_record, write_record
 from harness.ledger.store import Step, load_lines
+from harness.measure.groups import to_parquet
 from harness.pipeline.generation import drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
 from harness.pipeline.manifest import grader, other_machines, prompt_digests, totals
@@ -70,7 +71,8 @@ def run(config: RunConfig, runs: Path, launcher: Launcher | None = None) -> Reco
             head["environment"]["nodes"] = others
         head["started"], head["finished"] = round(started), round(time.time())
         verdicts, samples = _rows(plan, graded)
-        return write_record(folder, head, verdicts, samples, _corpora(shop, plan), measured.rows)
+        measures = to_parquet(measured.rows) if measured.rows else b""
+        return write_record(folder, head, verdicts, samples, _corpora(shop, plan), measures)
 
 
 def prepare(config: RunConfig, runs: Path, launcher: Launcher | None = None) -> Handover:
@@ -82,7 +84,7 @@ def prepare(config: RunConfig, runs: Path, launcher: Launcher | None = None) -> 
             measure(shop, plan, _generate(shop, plan))
         else:
             _make_models(shop, plan)
-        return write_handover(config, runs, shop.store)
+        return write_handover(config.ablation, to_plain(config.recorded()), runs, shop.store)
 
 
 def _finished(plan: Plan, runs: Path, launcher: Launcher | None) -> Workshop:
@@ -158,7 +160,7 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "tests": tests_digest(t),
             "prompts": prompt_digests(t),
             "grader": grader(t),
-            **({"dates": dates} if (dates := {p.id: p.date for p in t.problems if getattr(p, "date", "")}) else {}),
+            **({"dates": dates} if (dates := {p.id: p.date for p in t.problems if p.date}) else {}),
         }
         for t in plan.tasks
     ]

@@ -67,11 +67,8 @@ def interpolation_step(shop: Workshop, model: InterpolatedModel, first: Resolved
         raise BadInput("interpolation needs two models of one architecture")
     inputs = {"first": first.weight_digest, "second": second.weight_digest}
     step = shop.store.step(StepRequest("interpolate", INTERPOLATE_VERSION, {"weight": model.weight}, inputs))
-    if step.done:
-        return step
-    shop.may_make(step)
-    with step.lock():
-        if step.done:
+    with shop.making(step) as wanted:
+        if not wanted:
             return step
         from harness.train.interpolate import interpolate
 
@@ -91,11 +88,8 @@ def train_step(shop: Workshop, model: DistilledModel) -> Step:
     for number, (_, earlier) in enumerate(corpora[:-1], 1):
         inputs[f"corpus of round {number}"] = earlier.output_digest("corpus.jsonl")
     step = shop.store.step(StepRequest("train", TRAIN_VERSION, settings, inputs))
-    if step.done:
-        return step
-    shop.may_make(step)
-    with step.lock():
-        if step.done:
+    with shop.making(step) as wanted:
+        if not wanted:
             return step
         from harness.train.sft import train
 
@@ -145,11 +139,8 @@ def scale_step(shop: Workshop, model: ScaledModel, parent: ResolvedModel) -> Ste
     settings = {**chosen, "seed": model.seed, "dtype": shop.config.engine.dtype}
     inputs = {"weights": parent.weight_digest, "corpus": corpus.output_digest("corpus.jsonl")}
     step = shop.store.step(StepRequest("scale", SCALE_VERSION, settings, inputs))
-    if step.done:
-        return step
-    shop.may_make(step)
-    with step.lock():
-        if step.done:
+    with shop.making(step) as wanted:
+        if not wanted:
             return step
         from harness.train.scale import scale_model
 

@@ -5,17 +5,19 @@ Everything expensive is lazy, so that a run whose results are all in the store l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.config import RunConfig
 from harness.errors import BadInput
 from harness.generate.engines import needs_weights, open_engine, served
-from harness.ledger.store import Step, StepRequest, Store
+from harness.ledger.store import Step, StepRequest, Store, dump_lines, load_lines
 from harness.models import ResolvedModel, resolve
 from harness.models.resolve import as_dict
+from harness.progress import track
 from harness.spec import BaseModel
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ PHASE_OF = {**dict.fromkeys(MAKING, "train"), "samples": "generate", "verdicts":
 """The phase (:data:`harness.config.PHASES`) in which a step is carried out; others belong to ``generate``."""
 
 MODEL_VERSION = 1
+
+Row = dict[str, Any]
 
 
 class NotInStore(BadInput):
@@ -57,6 +61,20 @@ class Workshop:
         self.model_cache = runs / "models"
         self._engine: tuple[Path, Engine] | None = None
         self._executor: Executor | None = None
+
+    @contextmanager
+    def making(self, step: Step) -> Iterator[bool]:
+        """Whether the step is still to be made, with its lock held while it is.
+
+        Raises:
+            NotInStore: if it is, and belongs to a phase that is carried out elsewhere.
+        """
+        if step.done:
+            yield False
+            return
+        self.may_make(step)
+        with step.lock():
+            yield not step.done
 
     def may_make(self, step: Step) -> None:
         """Called by a step that is not finished, before it begins.
@@ -145,6 +163,39 @@ class Workshop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def in_parts(
+    step: Step,
+    batches: Sequence[Sequence[int]],
+    make: Callable[[Sequence[int]], list[Row]],
+    unit: str,
+    per_item: int = 1,
+) -> list[Row]:
+    """Make a step's rows batch by batch, each stored when it is finished; those stored already are read.
+
+    Args:
+        step: the step, its lock held.
+        batches: items of each part, a function of the step's inputs alone.
+        make: the rows of some items.
+        unit: what is counted in the progress line, ``per_item`` of them an item.
+
+    Returns:
+        The rows of every batch, in the order of the batches.
+    """
+    stored = [step.part(i) for i in range(len(batches))]
+    total = per_item * sum(map(len, batches))
+    ready = per_item * sum(len(b) for b, data in zip(batches, stored, strict=True) if data is not None)
+    rows: list[Row] = []
+    with track(f"{step.request.name} {step.key[:8]}", total, unit, ready) as advance:
+        for index, (batch, data) in enumerate(zip(batches, stored, strict=True)):
+            found = data
+            if found is None:
+                found = dump_lines(make(batch))
+                step.write_part(index, found)
+                advance(per_item * len(batch))
+            rows += load_lines(found)
+    return rows
 
 
 def chunks(count: int, size: int) -> Sequence[range]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.ledger.record import Record, Row
+from harness.measure.metrics import is_measured, measured_matrix
 from harness.report.matrices import metric_matrix, problems_of
 from harness.report.numbers import is_rate
 from harness.spec import Contrast, Derived, Mixture, Selection
@@ -78,7 +79,9 @@ class Values:
 
     def sampled(self, arm: str, metric: str) -> Matrix:
         """``[seeds, problems]`` of an arm with samples of its own."""
-        return self._measured(arm, metric) if self._is_measured(metric) else metric_matrix(self.rows, arm, metric)
+        if is_measured(metric):
+            return measured_matrix(self._measures, arm, metric, self.problems)
+        return metric_matrix(self.rows, arm, metric)
 
     def on(self, task: str) -> Values:
         """The values of another task of the record."""
@@ -220,19 +223,6 @@ class Values:
     @cached_property
     def _measures(self) -> list[Row]:
         return [m for m in self.record.measures() if m["task"] == self.task]
-
-    @staticmethod
-    def _is_measured(metric: str) -> bool:
-        try:
-            from harness.measure.metrics import is_measured
-        except ImportError:
-            return False
-        return bool(is_measured(metric))
-
-    def _measured(self, arm: str, metric: str) -> Matrix:
-        from harness.measure.metrics import measured_matrix
-
-        return measured_matrix(self._measures, arm, metric, self.problems)
 
 
 def derived_of(record: Record) -> list[Derived]:
