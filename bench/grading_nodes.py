@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.canonical import text_digest
-from harness.config import RunConfig, resolve
+from harness.config import resolve
 from harness.launch.on_ray import RayLauncher
 from harness.ledger.record import load_record
 from harness.ledger.store import StepRequest, dump_lines
@@ -30,6 +30,7 @@ from harness.pipeline.grading import verdicts_step
 from harness.pipeline.plan import Cell, Plan, make_plan
 from harness.pipeline.weights import weights
 from harness.pipeline.workshop import MODEL_VERSION, NotInStore, Workshop
+from harness.settings import RunConfig
 from harness.spec import BaseModel
 
 RECORDS = Path(__file__).parents[1] / "results" / "records"

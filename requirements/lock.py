@@ -50,18 +50,23 @@ def resolve(*arguments: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name).lower(): version.partition("+")[0] for name, version in pairs}
 
 
-def main() -> None:
-    pins = resolve(RESOLVED)
+def write(path: Path, header: str, pins: dict[str, str]) -> None:
+    """Write a lock of these packages and of those in :data:`ALONE`, without this project and CUDA's libraries."""
     for name in ALONE:
         pins |= resolve("--no-deps", name)
     pins.pop("harness-referee")
-    lines = [HEADER.format(python=".".join(platform.python_version_tuple()[:2]))]
+    lines = [header]
     for name, version in sorted(pins.items()):
         if not CUDA.match(name):
             marker = f"; {MARKERS[name]}" if name in MARKERS else ""
             lines.append(f"{name}=={version}{marker}\n")
-    LOCK.write_text("".join(lines), encoding="utf-8")
-    sys.stdout.write(f"{LOCK.name}: {len(lines) - 1} packages\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    sys.stdout.write(f"{path.name}: {len(lines) - 1} packages\n")
+
+
+def main() -> None:
+    pins = resolve(RESOLVED)
+    write(LOCK, HEADER.format(python=".".join(platform.python_version_tuple()[:2])), pins)
 
 
 if __name__ == "__main__":

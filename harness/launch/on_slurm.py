@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.canonical import digest
-from harness.config import RunConfig, SlurmConfig
 from harness.errors import HarnessError, MissingCapability
 from harness.launch.submitted import Submitted
 from harness.ledger.store import write_atomic
 from harness.pipeline.jobs import Job, at_width, execute, jobs, unfinished
 from harness.pipeline.plan import Plan
 from harness.progress import say, track
+from harness.settings import RunConfig, SlurmConfig
 
 WAITING = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "REQUEUED", "RESIZING", "STOPPED", "SUSPENDED")
 """SLURM's states of jobs that may still finish."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from harness.canonical import digest, key64
-from harness.config import EngineConfig
 from harness.generate.api import Completion, Request
 from harness.ledger.store import Step, StepRequest, dump_lines
 from harness.models import ResolvedModel
 from harness.pipeline.plan import LoadedTask
 from harness.pipeline.workshop import Workshop, in_parts
+from harness.settings import EngineConfig
 from harness.spec import CorpusRecipe, Policy
 from harness.tasks.base import Task
 from harness.train.corpus import Example, apply_filters

@@ -14,7 +14,6 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
-from harness.config import RunConfig
 from harness.ledger.store import Step
 from harness.pipeline.generation import samples_step
 from harness.pipeline.grading import CHUNK, grade_share, verdicts_step
@@ -22,6 +21,7 @@ from harness.pipeline.measure import measure
 from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
 from harness.pipeline.weights import corpus_of, weights
 from harness.pipeline.workshop import NotInStore, Workshop
+from harness.settings import RunConfig
 from harness.spec import BaseModel, DistilledModel, Model, ScaledModel
 
 PHASES = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import ablations
 from harness.ablation import Ablation, Context
-from harness.config import ModelConfig, RunConfig
 from harness.errors import BadInput
 from harness.generate.engines import check_arms
+from harness.settings import ModelConfig, RunConfig
 from harness.spec import (
     Arm,
     BaseModel,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.canonical import to_plain
-from harness.config import RunConfig
 from harness.errors import BadInput
 from harness.ledger.handover import Handover, write_handover
 from harness.ledger.identity import run_id
@@ -24,6 +23,7 @@ from harness.pipeline.plan import Cell, Plan, make_plan, sampled
 from harness.pipeline.weights import corpus_of, scale_step, train_step, weights
 from harness.pipeline.workshop import NotInStore, Workshop
 from harness.progress import say
+from harness.settings import RunConfig
 from harness.spec import DistilledModel, InterpolatedModel, Model, ScaledModel
 from harness.tasks.selection import id_list_digest
 from harness.train.decontaminate import overlap_report

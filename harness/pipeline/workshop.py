@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from harness.config import RunConfig
 from harness.errors import BadInput
 from harness.generate.engines import needs_weights, open_engine, served
 from harness.ledger.store import Step, StepRequest, Store, dump_lines, load_lines
 from harness.models import ResolvedModel, resolve
 from harness.models.resolve import as_dict
 from harness.progress import track
+from harness.settings import RunConfig
 from harness.spec import BaseModel
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAKING = ("corpus", "train", "interpolate", "scale")
 PHASE_OF = {**dict.fromkeys(MAKING, "train"), "samples": "generate", "verdicts": "grade"}
-"""The phase (:data:`harness.config.PHASES`) in which a step is carried out; others belong to ``generate``."""
+"""The phase (:data:`harness.settings.PHASES`) in which a step is carried out; others belong to ``generate``."""
 
 MODEL_VERSION = 1
 

@@ -12,6 +12,7 @@ import numpy as np
 import ablations
 from harness.ablation import ContrastView, Decision, Findings
 from harness.ledger.record import Record, Row
+from harness.measure.metrics import is_measured
 from harness.report.matrices import metric_matrix
 from harness.report.values import UndefinedHere, Values, contrasts_of
 from harness.spec import Contrast, Derived, Selection
@@ -50,6 +51,14 @@ class DerivedSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredSummary:
+    """What was measured of an arm on one task: the mean over problems of each measure that a contrast names."""
+
+    arm: str
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ContrastResult:
     """A contrast with its statistics. ``holds``: its null hypothesis is rejected at its level."""
 
@@ -85,6 +94,7 @@ class TaskAnalysis:
     contrasts: tuple[ContrastResult, ...]
     decision: Decision
     derived: tuple[DerivedSummary, ...] = ()
+    measured: tuple[MeasuredSummary, ...] = ()
 
 
 Analyse = Callable[[Record], tuple[TaskAnalysis, ...]]
@@ -118,7 +128,20 @@ def _analyse_task(record: Record, values: Values) -> TaskAnalysis:
         decision = Decision("untested", "settings were chosen on these problems, so nothing is tested on them")
     else:
         decision = ablation.decide(_findings(arms, contrasts, derived))
-    return TaskAnalysis(values.task, arms, contrasts, decision, derived)
+    return TaskAnalysis(values.task, arms, contrasts, decision, derived, _measured(record, values))
+
+
+def _measured(record: Record, values: Values) -> tuple[MeasuredSummary, ...]:
+    if "measures.parquet" not in record.head["files"]:
+        return ()
+    metrics = dict.fromkeys(c.metric for c in contrasts_of(record) if is_measured(c.metric))
+    return tuple(
+        MeasuredSummary(arm, {m: _mean(values.sampled(arm, m)) for m in metrics}) for arm in values.measured_arms()
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float("nan") if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def _contrasts(record: Record, values: Values) -> tuple[tuple[ContrastResult, ...], tuple[Contrast, ...]]:
@@ -200,11 +223,16 @@ def as_json(analyses: Sequence[TaskAnalysis]) -> list[dict[str, Any]]:
             "task": t.task,
             "arms": [_arm_json(a) for a in t.arms],
             "derived": [_derived_json(d) for d in t.derived],
+            "measured": [{"arm": m.arm, **{k: _json(v) for k, v in m.means.items()}} for m in t.measured],
             "contrasts": [_contrast_json(c) for c in t.contrasts],
             "verdict": {"status": t.decision.status, "sentence": t.decision.sentence},
         }
         for t in analyses
     ]
+
+
+def _json(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _arm_json(arm: ArmSummary) -> dict[str, Any]:

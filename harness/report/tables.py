@@ -15,6 +15,7 @@ from harness.report.models import arm_notes
 from harness.report.numbers import is_rate
 from harness.spec import STRATA, Contrast
 from harness.stats import Estimate
+from harness.stats.strata import SMALLEST_STRATUM
 
 TOO_SMALL = "**Too small to be evidence**: this scale only shows that every part works."
 
@@ -39,7 +40,8 @@ def render_markdown(record: Record, level: int = 1, analysed: Analyse = analyse)
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """An aligned Markdown table; columns in ``right`` are right-aligned."""
-    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+    # A rule needs two characters to align to the right.
+    widths = [max(2, *(len(r[i]) for r in [header, *rows])) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
@@ -110,12 +112,23 @@ def _task_section(analysis: TaskAnalysis, task: dict[str, Any], head: dict[str, 
     if analysis.derived:
         rows = [[d.arm, d.made, _percent(d.pass_at_1), _curve(d.budget)] for d in analysis.derived]
         lines += ["", *markdown_table(["derived arm", "made of", "pass@1 % [95 %]", "by budget"], rows, right=(2,))]
+    if analysis.measured:
+        names = list(analysis.measured[0].means)
+        rows = [[m.arm, *[_measure(k, v) for k, v in m.means.items()]] for m in analysis.measured]
+        header = ["measured, mean over problems", *(f"{n} %" if is_rate(n) else n for n in names)]
+        lines += ["", *markdown_table(header, rows, right=range(1, len(header)))]
     lines += ["", *(_contrast_table(analysis.contrasts) if analysis.contrasts else []), ""]
     infra = sum(a.infra_errors for a in analysis.arms)
     if infra:
         lines += [f"{infra} samples could not be graded (infrastructure errors); they are excluded, never scored.", ""]
     verdict = f"**Verdict ({task['name']}): {analysis.decision.status}** — {analysis.decision.sentence}."
     return [*lines, verdict, *([TOO_SMALL] if not head["evidence"] else []), ""]
+
+
+def _measure(name: str, value: float) -> str:
+    if math.isnan(value):
+        return "—"
+    return f"{100 * value:.1f}" if is_rate(name) else f"{value:.3f}"
 
 
 def _curve(budget: Sequence[float]) -> str:
@@ -167,10 +180,18 @@ def _notes(head: dict[str, Any]) -> list[str]:
         "Differences, intervals and smallest detectable effects (80 % power, two-sided 5 %) are in points, "
         f"{_own_units(head)}over problems; p is two-sided (sign-flip) for superiority and TOST's for equivalence. "
         "† exploratory, outside the rule. "
-        "A dash is undefined (fewer samples than k). "
+        f"A dash is undefined (fewer samples than k{_small_groups(head)}). "
         f"Training prompts sharing a 13-gram with an evaluation problem: {overlap['overlapping']} of "
         f"{overlap['checked']}.",
     ]
+
+
+def _small_groups(head: dict[str, Any]) -> str:
+    return (
+        f", or {SMALLEST_STRATUM - 1} problems or fewer in a group"
+        if any(c.get("strata") for c in head["contrasts"])
+        else ""
+    )
 
 
 def _own_units(head: dict[str, Any]) -> str:

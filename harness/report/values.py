@@ -83,6 +83,10 @@ class Values:
             return measured_matrix(self._measures, arm, metric, self.problems)
         return metric_matrix(self.rows, arm, metric)
 
+    def measured_arms(self) -> list[str]:
+        """The arms whose distributions or texts were measured, in the record's order."""
+        return list(dict.fromkeys(m["arm"] for m in self._measures))
+
     def on(self, task: str) -> Values:
         """The values of another task of the record."""
         return Values(self.record, task, self._all)
