@@ -69,7 +69,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 def rewritten(record: Record, folder: Path, rows: list[dict[str, Any]]) -> Record:
     head = {k: v for k, v in record.head.items() if k not in ("files", "schema")} | {"measurement": MEASUREMENT}
-    return write_record(folder, head, record.verdicts(), record.samples(), [], to_parquet(rows))
+    return write_record(folder, head, record.verdicts(), record.samples(), [], to_parquet(rows) if rows else b"")
 
 
 def audited(record: Record) -> Findings:

@@ -17,6 +17,7 @@ from harness.errors import BadInput
 from harness.generate.api import Request
 from harness.generate.vllm_process import EngineFailed
 from harness.spec import Policy, Stage
+from tests.vllm.law import assert_first_tokens_follow
 
 pytestmark = pytest.mark.vllm
 
@@ -50,23 +51,7 @@ def test_greedy_samples_are_those_of_the_transformers_engine(engine, reference):
     ids=["one stage", "two stages", "min-p", "min-p then top-p", "entropy"],
 )
 def test_first_tokens_follow_the_policy_law_on_the_other_engines_logits(engine, reference, decoding):
-    import torch
-    from scipy import stats
-
-    from harness.generate import policy
-
-    n = 3000
-    request = Request("law", tuple(key64(0, "law", i) for i in range(n)), messages=(("user", "law"),))
-    drawn = torch.tensor([c.token_ids[0] for c in engine.generate([request], decoding, 1)])
-    with torch.inference_mode():
-        logits = reference.model(torch.tensor([reference.encode(request)])).logits[:, -1]
-    expected = policy.log_probabilities(logits, decoding)[0].double().exp()
-    counts = torch.bincount(drawn, minlength=len(expected)).double()
-    assert counts[expected == 0].sum() == 0
-    assert (counts > 0).sum() > 1
-    seen = expected * n >= 5
-    observed, predicted = counts[seen], expected[seen] * n
-    assert stats.chisquare(observed.numpy(), (predicted * observed.sum() / predicted.sum()).numpy()).pvalue > 1e-5
+    assert_first_tokens_follow(engine, reference, decoding, 3000)
 
 
 def test_completions_come_in_order_with_text_ends_and_lengths(engine, reference):

@@ -19,6 +19,7 @@ from harness.generate.api import Request
 from harness.generate.openai_engine import OpenAIEngine, Server
 from harness.ledger.record import load_record
 from harness.spec import Policy
+from tests.vllm.law import assert_first_tokens_follow
 
 pytestmark = pytest.mark.vllm
 
@@ -107,23 +108,7 @@ def test_raw_prompts_are_completed_without_a_template(plain, reference):
     "decoding", [Policy.single(1.3, 8, 0.9), Policy.single(1.2, min_p=0.2)], ids=["top-k and top-p", "min-p"]
 )
 def test_first_tokens_follow_the_policy_law(extended, reference, decoding):
-    import torch
-    from scipy import stats
-
-    from harness.generate import policy
-
-    n = 600
-    request = Request("law", tuple(key64(0, "law", i) for i in range(n)), messages=(("user", "law"),))
-    drawn = torch.tensor([c.token_ids[0] for c in extended.generate([request], decoding, 1)])
-    with torch.inference_mode():
-        logits = reference.model(torch.tensor([reference.encode(request)])).logits[:, -1]
-    expected = policy.log_probabilities(logits, decoding)[0].double().exp()
-    counts = torch.bincount(drawn, minlength=len(expected)).double()
-    assert counts[expected == 0].sum() == 0
-    assert (counts > 0).sum() > 1
-    seen = expected * n >= 5
-    observed, predicted = counts[seen], expected[seen] * n
-    assert stats.chisquare(observed.numpy(), (predicted * observed.sum() / predicted.sum()).numpy()).pvalue > 1e-5
+    assert_first_tokens_follow(extended, reference, decoding, 600)
 
 
 def test_seeds_repeat_samples_and_ends_are_told(plain):
