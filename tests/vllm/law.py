@@ -14,7 +14,7 @@ from harness.spec import Policy
 
 
 def assert_first_tokens_follow(engine: Any, reference: Any, decoding: Policy, n: int) -> None:
-    """``n`` draws: none outside the kept set, and within it a chi-square test over tokens expected five times or more."""
+    """``n`` draws: none outside the kept set; within it a chi-square test over tokens expected five times or more."""
     request = Request("law", tuple(key64(0, "law", i) for i in range(n)), messages=(("user", "law"),))
     drawn = torch.tensor([c.token_ids[0] for c in engine.generate([request], decoding, 1)])
     with torch.inference_mode():
