@@ -18,6 +18,10 @@ from sandbox.worker import Channel, Settings
 
 CAPABILITIES = ("SETUID", "SETGID", "KILL")
 FIRST_UID = 60_000
+NPROC = 4096
+"""Podman asks for a limit of its own on a user's processes, which not every host may grant; this one it may. Jobs get a
+lower one."""
+
 UIDS = 5_000
 """User ids of jobs: the supervisor takes the first, every job the next, in turn."""
 
@@ -53,12 +57,22 @@ class DockerLauncher:
         self.image = settings.image or build.ensure(self.client)
         self.owner = owner_tag()
         self.machine = str(self.client.info().get("Architecture", ""))
+        parts = self.client.version().get("Components") or []
+        self.podman = any("podman" in str(part.get("Name", "")).lower() for part in parts)
 
     def options(self) -> dict[str, Any]:
         """Arguments of the container's creation."""
         settings = self.settings
+        tmpfs = {"/tmp": f"size={settings.tmp_bytes},nr_inodes={settings.tmp_inodes},mode=1777,nosuid,nodev"}
         from docker.types import LogConfig, Ulimit  # type: ignore[import-untyped,unused-ignore]
 
+        limits = {"nofile": 256, "core": 0}
+        if self.podman:
+            limits["nproc"] = NPROC
+            # It refuses a limit on inodes, so the supervisor counts them, and gives a container with a read-only root
+            # more writable folders, in which a job could leave something for the next.
+            tmpfs["/tmp"] = f"size={settings.tmp_bytes},mode=1777,nosuid,nodev"
+            tmpfs |= dict.fromkeys(("/var/tmp", "/run", "/dev/mqueue"), "ro,size=4k,mode=755,nosuid,nodev,noexec")
         return {
             "image": self.image,
             "command": ["/usr/bin/python3", "-I", "-c", bootstrap.COMMAND],
@@ -71,7 +85,7 @@ class DockerLauncher:
             "stdin_open": True,
             "network_mode": "none",
             "read_only": True,
-            "tmpfs": {"/tmp": f"size={settings.tmp_bytes},nr_inodes={settings.tmp_inodes},mode=1777,nosuid,nodev"},
+            "tmpfs": tmpfs,
             "cap_drop": ["ALL"],
             "cap_add": list(CAPABILITIES),
             "security_opt": ["no-new-privileges:true"],
@@ -80,7 +94,7 @@ class DockerLauncher:
             "memswap_limit": settings.memory_bytes,
             "pids_limit": settings.processes,
             "nano_cpus": int(settings.cpus * 1e9),
-            "ulimits": [Ulimit(name="nofile", soft=256, hard=256), Ulimit(name="core", soft=0, hard=0)],
+            "ulimits": [Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()],
             "log_config": LogConfig(type="none"),
             "auto_remove": True,
             "runtime": settings.runtime or None,
@@ -102,6 +116,7 @@ class DockerLauncher:
             "mount_tmp": False,
             "tmp_bytes": self.settings.tmp_bytes,
             "tmp_inodes": self.settings.tmp_inodes,
+            "watched_inodes": self.settings.tmp_inodes if self.podman else 0,
             "preload": list(bootstrap.PRELOAD),
             "seccomp": seccomp.compile_filter(self.machine, 0).hex(),
         }
@@ -123,13 +138,14 @@ class DockerLauncher:
         image = self.client.images.get(self.image)
         return {
             "executor": self.name,
-            "version": f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})",
+            "version": f"{'Podman ' * self.podman}{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})",
             "runtime": self.settings.runtime or str(self.client.info().get("DefaultRuntime", "")),
             "image": self.image,
             "image_digest": str(image.id),
             "own_uid_per_job": "true",
             "memory_cap": "container",
             "process_cap": "container",
+            "inode_cap": "supervisor" if self.podman else "tmpfs",
         }
 
     def close(self) -> None:

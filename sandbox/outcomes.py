@@ -17,6 +17,7 @@ BY_ENDING: dict[str, Finding] = {
     "limit wall": (Outcome.WALL_TIMEOUT, ""),
     "limit output": (Outcome.OUTPUT_LIMIT, "too much on stdout and stderr"),
     "limit answer": (Outcome.OUTPUT_LIMIT, "answers too large"),
+    "limit files": (Outcome.OUTPUT_LIMIT, "too many files in the scratch folder"),
     "limit protocol": (Outcome.RUNTIME_ERROR, "wrote to a descriptor that is not its own"),
     "killed": (Outcome.MEMORY, "killed: out of memory"),
 }

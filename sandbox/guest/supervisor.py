@@ -28,7 +28,7 @@ class Supervisor:
 
     def __init__(self, settings: dict[str, Any], link: HostLink, body: Callable[[], None]) -> None:
         self.link = link
-        self.watch = Watch(link)
+        self.watch = Watch(link, settings.get("watched_inodes", 0))
         self.body = body
         self.uids = settings["uids"]
         self.next_uid = 0
@@ -74,7 +74,7 @@ class Supervisor:
         ours.setblocking(False)
         self.watch.until_end(job, ours, out_read, err_read)
         clean = sweep.end_all(job)
-        if clean and job.how not in ("limit output", "limit answer", "limit protocol"):
+        if clean and job.how not in ("limit output", "limit answer", "limit protocol", "limit files"):
             self.watch.drain(job, ours, out_read)
         self.watch.flush(job)
         ours.close()

@@ -21,8 +21,10 @@ FLUSH = 0.02
 class Watch:
     """Watches one job at a time. Its two buffers are zeroed after use, as those of the link are."""
 
-    def __init__(self, link: HostLink) -> None:
+    def __init__(self, link: HostLink, inodes: int = 0) -> None:
+        """``inodes``: how many a job may have in the scratch folder, where its file system does not limit them."""
         self.link = link
+        self.inodes = inodes
         self.outbox = bytearray(CHUNK)
         self.filled = 0
         self.scratch = bytearray(CHUNK)
@@ -50,7 +52,7 @@ class Watch:
                 if link.has_room is not host:
                     host = link.has_room
                     poller.modify(link.host_in, select.POLLIN if host else 0)
-                deadline = next_look
+                deadline = min(next_look, time.monotonic() + TICK) if self.inodes else next_look
                 if job.busy_since is not None:
                     deadline = min(deadline, job.busy_since + job.wall_limit)
                 if job.flush_at:
@@ -74,7 +76,9 @@ class Watch:
                     job.how = "exited"
                     return
                 now = time.monotonic()
-                if job.busy_since is not None and now - job.busy_since >= job.wall_limit:
+                if self.inodes and self._files() > self.inodes:
+                    job.how = "limit files"
+                elif job.busy_since is not None and now - job.busy_since >= job.wall_limit:
                     job.how = "limit wall"
                 elif now >= next_look:
                     used = sweep.cpu_now() - job.cpu_base
@@ -85,6 +89,11 @@ class Watch:
                     self.flush(job)
         finally:
             os.close(pidfd)
+
+    def _files(self) -> int:
+        """Files and folders in the scratch folder. Where nothing limits them, they cost the worker's memory."""
+        scratch = os.statvfs("/tmp")
+        return scratch.f_files - scratch.f_ffree
 
     def drain(self, job: Job, channel: _socket.socket, out: int) -> None:
         """After the end: what the job had written before it counts."""

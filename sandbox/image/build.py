@@ -7,6 +7,7 @@ is kept under ``$XDG_CACHE_HOME/harness-sandbox`` (``~/.cache`` by default) and 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -75,9 +76,11 @@ def ensure(client: Any, *, build: bool = True) -> str:
         except (SandboxUnavailable, OSError, subprocess.SubprocessError) as error:
             raise SandboxUnavailable("; ".join([*reasons, str(error)])) from error
     tag = recipe_digest()
-    client.api.import_image_from_file(
+    answer = client.api.import_image_from_file(
         str(archive), repository=REPOSITORY, tag=tag, changes=['CMD ["/usr/bin/python3"]']
     )
+    # Podman 4.3 imports under the repository's name alone and leaves the tag out.
+    client.api.tag(json.loads(answer.splitlines()[-1])["status"], REPOSITORY, tag)
     return name
 
 

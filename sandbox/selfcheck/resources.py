@@ -149,7 +149,7 @@ try:
         if count > 20_000:
             return 'breach'
 except OSError:
-    pass""", expect=(*_FEW, Outcome.CPU_TIMEOUT)),
+    pass""", expect=(*_FEW, Outcome.CPU_TIMEOUT, Outcome.OUTPUT_LIMIT)),
     attack("disk", "filling the scratch folder", """
 written = 0
 try:
