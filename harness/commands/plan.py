@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
         "seeds": sorted({c.seed for c in plan.cells}),
         "models": published_models(plan),
         "cost": {**asdict(cost), "wall_hours": cost.wall_hours, "usd": cost.usd},
-        "minimum_detectable_effect": [detectable(t, plan, arguments.results) for t in plan.tasks],
+        "minimum_detectable_effect": [e for t in plan.tasks for e in detectable(t, plan, arguments.results)],
     }
     if arguments.json:
         emit(document)
@@ -64,23 +64,31 @@ def pinned(model: Any) -> str:
     return "revision not pinned yet; a run resolves it once and records it" if hub else "known by its digest"
 
 
-def detectable(loaded: Any, plan: Any, results: Any) -> dict[str, Any]:
-    """The smallest effect on pass@1 this task's design detects with 80 % power at two-sided 5 %.
+def detectable(loaded: Any, plan: Any, results: Any) -> list[dict[str, Any]]:
+    """The smallest effect on each metric that this task's design detects with 80 % power at two-sided 5 %.
 
     Where a committed record has the same ablation, model and task, it is that record's own smallest effect, scaled by
-    the square root of the numbers of problems; without one, three assumed spreads of per-problem differences span what
-    code benchmarks show.
+    the square root of the numbers of problems. Without one, three assumed spreads of per-problem differences span what
+    code benchmarks show in pass@1; what is measured token by token has no such experience, and is left open.
     """
-    from harness.report.analysis import observed_effect
+    from harness.measure.metrics import is_measured
+    from harness.report.analysis import observed_effects
     from harness.stats import minimum_detectable_effect
 
     n = len(loaded.problems)
-    seen = observed_effect(results, plan.ablation.name, plan.config.model.name, loaded.ref.name)
-    if seen is not None:
-        effects = {f"committed record of {seen[1]} problems": seen[0] * (seen[1] / n) ** 0.5}
-    else:
-        effects = {f"assumed SD {sd:.2f}": minimum_detectable_effect(sd, n) for sd in (0.20, 0.25, 0.30)}
-    return {"task": loaded.ref.name, "problems": n, "effects": effects}
+    seen = observed_effects(results, plan.ablation.name, plan.config.model.name, loaded.ref.name)
+    out = []
+    asked = dict.fromkeys(c.metric for c in plan.contrasts if c.family == "confirmatory")
+    for metric in asked if asked and all(map(is_measured, asked)) else ["pass@1"]:
+        if metric in seen:
+            effect, problems = seen[metric]
+            effects = {f"committed record of {problems} problems": effect * (problems / n) ** 0.5}
+        elif metric == "pass@1":
+            effects = {f"assumed SD {sd:.2f}": minimum_detectable_effect(sd, n) for sd in (0.20, 0.25, 0.30)}
+        else:
+            effects = {}
+        out.append({"task": loaded.ref.name, "problems": n, "metric": metric, "effects": effects})
+    return out
 
 
 def cost_lines(cost: dict[str, Any]) -> list[str]:
@@ -148,6 +156,7 @@ def size(count: int) -> str:
 
 def render(document: dict[str, Any]) -> str:
     """The plan for a person."""
+    from harness.report.numbers import is_rate
     from harness.report.tables import markdown_table, policy_text
 
     cost = document["cost"]
@@ -170,6 +179,10 @@ def render(document: dict[str, Any]) -> str:
     lines[-1] += f"{cost['corpus_tokens']:,} for corpora, {cost['training_tokens']:,} trained on"
     lines += cost_lines(cost)
     for entry in document["minimum_detectable_effect"]:
-        effects = "; ".join(f"{100 * v:.1f} points ({basis})" for basis, v in entry["effects"].items())
-        lines.append(f"smallest detectable effect on {entry['task']}: {effects}")
+        scale, digits, unit = (100, 1, " points") if is_rate(entry["metric"]) else (1, 3, "")
+        effects = "; ".join(f"{scale * v:.{digits}f}{unit} ({basis})" for basis, v in entry["effects"].items())
+        of = "" if entry["metric"] == "pass@1" else f" ({entry['metric']})"
+        lines.append(
+            f"smallest detectable effect on {entry['task']}{of}: {effects or 'not known before a first record'}"
+        )
     return "\n".join(lines)

@@ -263,11 +263,12 @@ def _contrast_json(c: ContrastResult) -> dict[str, Any]:
     }
 
 
-def observed_effect(results: Path, ablation: str, model: str, task: str) -> tuple[float, int] | None:
-    """What the newest committed record of this design could detect: the first contrast's smallest effect, and its N.
+def observed_effects(results: Path, ablation: str, model: str, task: str) -> dict[str, tuple[float, int]]:
+    """What the newest committed record of this design could detect: for each metric, the first contrast's smallest
+    effect in the metric's unit (a share for pass@k), and its number of problems.
 
-    ``None`` without such a record, or where the arms were identical. It is the table's own number, so that a plan and a
-    table agree, also where too few problems differ for anything but a conservative test.
+    Empty without such a record; a metric whose arms were identical is left out. They are the table's own numbers, so
+    that a plan and a table agree, also where too few problems differ for anything but a conservative test.
     """
     from harness.ledger.standing import standing_records
 
@@ -281,11 +282,19 @@ def observed_effect(results: Path, ablation: str, model: str, task: str) -> tupl
         and any(t["name"] == task for t in r.head["tasks"])
     ]
     if not matching:
-        return None
+        return {}
     record = max(matching, key=lambda r: int(r.head["finished"]))
-    try:
-        result = Values(record, task).contrast(contrasts_of(record)[0])
-    except UndefinedHere:
-        return None
-    effect = result.minimum_detectable_effect
-    return (effect, result.n_problems) if np.isfinite(effect) and effect > 0 else None
+    values = Values(record, task)
+    first: dict[str, Contrast] = {}
+    for contrast in contrasts_of(record):
+        first.setdefault(contrast.metric, contrast)
+    found: dict[str, tuple[float, int]] = {}
+    for metric, contrast in first.items():
+        try:
+            result = values.contrast(contrast)
+        except UndefinedHere:
+            continue
+        effect = result.minimum_detectable_effect
+        if np.isfinite(effect) and effect > 0:
+            found[metric] = effect, result.n_problems
+    return found
