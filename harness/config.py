@@ -44,7 +44,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     Raises:
         BadInput: with the key, the value and the nearest valid one.
     """
-    chosen, treatment = _checkpoints(overrides)
+    chosen, treatment, its_values = _checkpoints(overrides)
     groups, values = _split(chosen)
     ablation = next((g.partition("=")[2] for g in groups if g.startswith("ablation=")), None)
     if ablation is None:
@@ -64,26 +64,42 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     config = _validate(_compose([*groups, *values]) if values else tree)
     if treatment is None:
         return config
-    return dataclasses.replace(config, treatment=_model_named(treatment))
+    return dataclasses.replace(config, treatment=_model_named(treatment, its_values))
 
 
-def _checkpoints(overrides: Sequence[str]) -> tuple[list[str], str | None]:
-    """Take ``treatment=MODEL`` out of the overrides; ``base=MODEL`` is another name of ``model=MODEL``."""
+def _checkpoints(overrides: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """Take ``treatment=MODEL`` and ``treatment.KEY=VALUE`` out of the overrides (the latter as ``model.KEY=VALUE``).
+
+    ``base=MODEL`` is another name of ``model=MODEL``.
+    """
     rest = [f"model={text[5:]}" if text.startswith("base=") else text for text in overrides]
     treatments = [text.partition("=")[2] for text in rest if text.startswith("treatment=")]
     if len(treatments) > 1:
         raise BadInput(f"treatment={treatments[1]}: given twice")
-    return [t for t in rest if not t.startswith("treatment=")], treatments[0] if treatments else None
+    values = [f"model.{text.removeprefix('treatment.')}" for text in rest if text.startswith("treatment.")]
+    if values and not treatments:
+        raise BadInput(f"{values[0].replace('model.', 'treatment.', 1)}: say treatment=MODEL too")
+    chosen = [text for text in rest if not text.startswith(("treatment=", "treatment."))]
+    return chosen, treatments[0] if treatments else None, values
 
 
-def _model_named(name: str) -> ModelConfig:
-    """A model by catalogue name, path or Hub id, with its own entry's decoding."""
-    from pydantic import TypeAdapter
+def _model_named(name: str, given: Sequence[str]) -> ModelConfig:
+    """A model by catalogue name, path or Hub id, with its own entry's decoding but for the values given."""
+    from pydantic import TypeAdapter, ValidationError
 
     values: list[str] = []
-    groups = _model_choice(name, values)
-    tree = _compose([f"ablation={ablations.names()[0]}", *groups, *values])
-    return TypeAdapter(ModelConfig).validate_python(_model_entry(tree))
+    groups = [f"ablation={ablations.names()[0]}", *_model_choice(name, values)]
+    known = _flat_keys(_compose([*groups, *values]))
+    for text in given:
+        key = text.partition("=")[0]
+        if key not in known:
+            its = [k.replace("model.", "treatment.", 1) for k in known if k.startswith("model.")]
+            raise BadInput(f"{text.replace('model.', 'treatment.', 1)}: no such key{nearest(key, its)}")
+    tree = _compose([*groups, *values, *given])
+    try:
+        return TypeAdapter(ModelConfig).validate_python(_model_entry(tree))
+    except ValidationError as error:
+        raise _bad_value("treatment", error) from error
 
 
 def _model_entry(tree: dict[str, Any]) -> dict[str, Any]:

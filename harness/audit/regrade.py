@@ -68,6 +68,21 @@ def choose(record: Record, share: float, seed: int) -> dict[str, list[tuple[Row,
     return dict(out)
 
 
+def answer_forms(record: Record) -> dict[str, str]:
+    """By arm, how its model marks its answer: as the checkpoint named ``treatment`` does, where the arm is that one."""
+    base, treatment = record.head["config"]["model"], record.head["config"].get("treatment") or {}
+    # Of two revisions of one model the revision decides, else a revision may be known only since the run.
+    revised = base["source"] == treatment.get("source")
+
+    def form(model: Row) -> str:
+        is_it = model.get("source") == treatment.get("source") and (
+            not revised or model.get("revision") == treatment.get("revision") != base.get("revision")
+        )
+        return str((treatment if treatment and is_it else base).get("answer", "plain"))
+
+    return {c["arm"]: form(record.head["models"][c["model"]]) for c in record.head["cells"]}
+
+
 def _regrade_task(
     record: Record, task: str, pairs: list[tuple[Row, Row]], executor: Any, found: Findings
 ) -> int | None:
@@ -82,9 +97,10 @@ def _regrade_task(
         found.add("unchecked", "regrade", where, str(error))
         return None
     problems = {p.id: p for p in loaded.problems}
-    form, profile = record.head["config"]["model"].get("answer", "plain"), profile_named(loaded.ref.profile)
+    profile, forms = profile_named(loaded.ref.profile), answer_forms(record)
     items: list[Item] = [
-        (str(i), problems[s["problem"]], profile.answer(s["text"], form), "response") for i, (_, s) in enumerate(pairs)
+        (str(i), problems[s["problem"]], profile.answer(s["text"], forms[s["arm"]]), "response")
+        for i, (_, s) in enumerate(pairs)
     ]
     graded = {}
     try:

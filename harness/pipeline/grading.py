@@ -18,13 +18,18 @@ CHUNK = 200
 
 
 def verdicts_step(
-    shop: Workshop, loaded: LoadedTask, samples: Step, graded_elsewhere: Mapping[int, bytes] | None = None
+    shop: Workshop,
+    loaded: LoadedTask,
+    samples: Step,
+    form: str = "plain",
+    graded_elsewhere: Mapping[int, bytes] | None = None,
 ) -> Step:
     """Grade samples. Output ``verdicts.jsonl``: one row a sample, in the samples' order.
 
+    ``form`` is how their model marks its answer (:func:`harness.pipeline.plan.answer_form`);
     ``graded_elsewhere`` has parts that :func:`grade_share` made in other processes.
     """
-    step = _step(shop, loaded, samples)
+    step = _step(shop, loaded, samples, form)
     with shop.making(step) as wanted:
         if not wanted:
             return step
@@ -34,7 +39,7 @@ def verdicts_step(
         rows = load_lines(samples.read("samples.jsonl"))
 
         def grade(part: Sequence[int]) -> list[dict[str, Any]]:
-            return grade_rows(shop, loaded, [rows[i] for i in part])
+            return grade_rows(shop, loaded, [rows[i] for i in part], form)
 
         graded = in_parts(step, chunks(len(rows), CHUNK), grade, "programs")
         facts = {"programs": len(graded), "executor": shop.executor().describe()}
@@ -42,37 +47,41 @@ def verdicts_step(
     return step
 
 
-def grade_share(shop: Workshop, loaded: LoadedTask, samples: Step, share: int, shares: int) -> dict[int, bytes]:
+def grade_share(
+    shop: Workshop, loaded: LoadedTask, samples: Step, share: int, shares: int, form: str = "plain"
+) -> dict[int, bytes]:
     """Grade every ``shares``-th part from number ``share`` on, without finishing the step; the parts, stored too.
 
     Processes with different shares work at the same time, so the step is not locked: a part is written whole or not at
     all, and two of the same number have the same verdicts.
     """
-    step = _step(shop, loaded, samples)
+    step = _step(shop, loaded, samples, form)
     rows = load_lines(samples.read("samples.jsonl"))
     out = {}
     for index, part in list(enumerate(chunks(len(rows), CHUNK)))[share::shares]:
         data = step.part(index)
         if data is None:
             shop.may_make(step)
-            data = dump_lines(grade_rows(shop, loaded, [rows[i] for i in part]))
+            data = dump_lines(grade_rows(shop, loaded, [rows[i] for i in part], form))
             step.write_part(index, data)
         out[index] = data
     return out
 
 
-def _step(shop: Workshop, loaded: LoadedTask, samples: Step) -> Step:
+def _step(shop: Workshop, loaded: LoadedTask, samples: Step, form: str) -> Step:
     settings = {"task": loaded.ref.name, "version": loaded.task.version, "profile": loaded.ref.profile}
-    if shop.config.model.answer != "plain":
-        settings["answer"] = shop.config.model.answer
+    if form != "plain":
+        settings["answer"] = form
     inputs = {"samples": samples.output_digest("samples.jsonl"), "tests": tests_digest(loaded)}
     return shop.store.step(StepRequest("verdicts", VERDICTS_VERSION, settings, inputs))
 
 
-def grade_rows(shop: Workshop, loaded: LoadedTask, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def grade_rows(
+    shop: Workshop, loaded: LoadedTask, rows: Sequence[dict[str, Any]], form: str = "plain"
+) -> list[dict[str, Any]]:
     """Verdict rows for sample rows, in their order."""
     problems = {p.id: p for p in loaded.problems}
-    form, profile = shop.config.model.answer, profile_named(loaded.ref.profile)
+    profile = profile_named(loaded.ref.profile)
     items: list[Item] = [
         (str(i), problems[r["problem"]], profile.answer(r["text"], form), "response") for i, r in enumerate(rows)
     ]

@@ -18,7 +18,7 @@ from harness.ledger.store import Step
 from harness.pipeline.generation import samples_step
 from harness.pipeline.grading import CHUNK, grade_share, verdicts_step
 from harness.pipeline.measure import measure
-from harness.pipeline.plan import Cell, Plan, ancestors, make_plan
+from harness.pipeline.plan import Cell, Plan, ancestors, answer_form, make_plan
 from harness.pipeline.weights import corpus_of, weights
 from harness.pipeline.workshop import NotInStore, Workshop
 from harness.settings import RunConfig
@@ -163,10 +163,11 @@ def _carry_out(
         measure(shop, plan, [(cell, _samples(shop, plan, cell)) for cell in read])
         return None
     loaded, samples = plan.task(subject.task), _samples(shop, plan, subject)
+    form = answer_form(plan.config, subject.model)
     if job.kind == "share":
-        return tuple(grade_share(shop, loaded, samples, job.share, job.shares).items())
+        return tuple(grade_share(shop, loaded, samples, job.share, job.shares, form).items())
     if job.kind == "verdicts":
-        return verdicts_step(shop, loaded, samples, parts)
+        return verdicts_step(shop, loaded, samples, form, parts)
     return samples
 
 

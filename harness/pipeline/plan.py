@@ -141,6 +141,16 @@ def _published(model: ModelConfig) -> BaseModel:
     return BaseModel(model.source, model.revision, model.template)
 
 
+def answer_form(config: RunConfig, model: Model) -> str:
+    """How a model marks its answer: as the checkpoint it is, or was made from, does."""
+    first = ancestors(model)[0]
+    assert isinstance(first, BaseModel)
+    for named in (config.model, config.treatment):
+        if named is not None and (named.source, named.revision) == (first.source, first.revision):
+            return named.answer
+    return config.model.answer
+
+
 def seeded(model: Model, seed: int) -> Model:
     """The model with its seed, and those of the distilled models it is made from, set."""
     if isinstance(model, BaseModel):

@@ -19,7 +19,7 @@ from harness.pipeline.generation import drop_reasons, samples_step
 from harness.pipeline.grading import tests_digest, verdicts_step
 from harness.pipeline.manifest import grader, other_machines, prompt_digests, totals
 from harness.pipeline.measure import measure
-from harness.pipeline.plan import Cell, Plan, make_plan, sampled
+from harness.pipeline.plan import Cell, Plan, answer_form, make_plan, sampled
 from harness.pipeline.weights import corpus_of, scale_step, train_step, weights
 from harness.pipeline.workshop import NotInStore, Workshop
 from harness.progress import say
@@ -59,7 +59,9 @@ def run(config: RunConfig, runs: Path, launcher: Launcher | None = None) -> Reco
     with _finished(plan, runs, launcher) as shop:
         generated = _generate(shop, plan)
         measured = measure(shop, plan, generated)
-        graded = [Graded(c, s, verdicts_step(shop, plan.task(c.task), s)) for c, s in generated]
+        graded = [
+            Graded(c, s, verdicts_step(shop, plan.task(c.task), s, answer_form(config, c.model))) for c, s in generated
+        ]
         head = _head(shop, plan, graded, overlap)
         folder = runs / f"{config.ablation}-{head['run_id'][:12]}"
         if (folder / "record.json").exists():
