@@ -93,6 +93,17 @@ class Mounts:
     site: str
 
 
+def _packages_folder(library: str) -> str:
+    """Where the base interpreter looks for installed packages; to be hidden, and to hold NumPy inside.
+
+    Debian's own interpreter has no ``site-packages`` below its library: nothing can be mounted over what is not there.
+    """
+    folder = f"{library}/site-packages"
+    if not os.path.isdir(folder) and "deb_system" in sysconfig.get_scheme_names():
+        return sysconfig.get_path("purelib", "deb_system", {"base": sys.base_prefix})
+    return folder
+
+
 @functools.cache
 def _mounts() -> Mounts:
     """Interpreter, standard library without installed packages, its shared objects, NumPy."""
@@ -105,7 +116,7 @@ def _mounts() -> Mounts:
     numpy = _numpy_folders()
     for folder in numpy:
         objects += [str(p) for p in sorted(Path(folder).rglob("*.so*"))]
-    site = f"{library}/site-packages"
+    site = _packages_folder(library)
     binds = [(binary, binary), (library, library)]
     binds += [(folder, f"{site}/{Path(folder).name}") for folder in numpy]
     for shared in _shared_libraries(*objects):
