@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +22,12 @@ from sandbox.pool import PoolExecutor
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolExecutor]:
+def podman() -> Iterator[PoolExecutor]:
     """One worker of each role on a service with storage, state and socket of its own, which ends with the tests."""
     binary, runc = shutil.which("podman"), shutil.which("runc", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if binary is None or runc is None or os.geteuid() != 0:
         pytest.skip("needs root, podman and runc")
-    folder = tmp_path_factory.mktemp("podman")
+    folder = Path(tempfile.mkdtemp(prefix="podman-"))  # Podman wants a short path
     where = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
     service = [binary, *where, "--cgroup-manager", "cgroupfs", "--runtime", runc, "system", "service", "-t", "0"]
     socket = folder / "socket"

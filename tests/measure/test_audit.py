@@ -12,10 +12,12 @@ import pytest
 
 from harness.audit.finding import Findings
 from harness.audit.records import check_record
+from harness.canonical import to_plain
 from harness.ledger.record import Record, load_record, write_record
 from harness.measure.branching import PrefixTree
 from harness.measure.groups import summed, text_row, to_parquet
 from harness.measure.metrics import SUMMED
+from harness.spec import Measurement, Stage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ledger"))
 
@@ -28,7 +30,7 @@ DESIGN = (
     "task.starter.limit=3",
     "task.starter.samples=3",
 )
-MEASUREMENT = {"arms": ["base", "ssd"], "contexts": ["base"], "reference": "base"}
+MEASUREMENT = to_plain(Measurement(("base", "ssd"), ("base",), "base", Stage(1.5, 20, 0.8)))
 
 
 def forced_rows(arm: str) -> list[dict[str, Any]]:

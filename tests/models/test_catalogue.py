@@ -68,7 +68,7 @@ def test_what_the_user_says_goes_before_the_catalogue():
     chosen = config("qwen3_4b_instruct", "train=lora", "scale.train_steps=7", "scale.max_new_tokens.default=99")
     assert (chosen.train.method, chosen.train.steps, chosen.tasks[0].max_new_tokens) == ("lora", 7, 99)
     chosen = resolve(["ablation=matched_decoding", "model=qwen3_4b_instruct", "scale=smoke", "engine=transformers"])
-    assert (chosen.engine.name, chosen.train.steps, chosen.scale.pool) == ("transformers", 4, "starter_pool")
+    assert (chosen.engine.name, chosen.train.steps, chosen.scale.pool) == ("transformers", 2, "starter_pool")
 
 
 def test_models_without_a_schedule_keep_the_scales():
