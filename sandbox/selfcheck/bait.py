@@ -25,7 +25,7 @@ class Bait:
         secret = Path(self.folder.name) / "secret"
         secret.write_text("bait")
         secret.chmod(0o644)
-        path, abstract = f"{self.folder.name}/socket", f"harness-bait-{os.getpid()}"
+        path, abstract = f"{self.folder.name}/socket", f"harness-{Path(self.folder.name).name}"
         tcp = self._listen(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))
         udp = self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, path)
