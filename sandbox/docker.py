@@ -18,12 +18,12 @@ from sandbox.worker import Channel, Settings
 
 CAPABILITIES = ("SETUID", "SETGID", "KILL")
 FIRST_UID = 60_000
+UIDS = 5_000
+"""User ids of jobs: the supervisor takes the first, every job the next, in turn."""
+
 NPROC = 4096
 """Podman asks for a limit of its own on a user's processes, which not every host may grant; this one it may. Jobs get a
 lower one."""
-
-UIDS = 5_000
-"""User ids of jobs: the supervisor takes the first, every job the next, in turn."""
 
 
 def connect(url: str = "") -> Any:
@@ -63,9 +63,9 @@ class DockerLauncher:
     def options(self) -> dict[str, Any]:
         """Arguments of the container's creation."""
         settings = self.settings
-        tmpfs = {"/tmp": f"size={settings.tmp_bytes},nr_inodes={settings.tmp_inodes},mode=1777,nosuid,nodev"}
         from docker.types import LogConfig, Ulimit  # type: ignore[import-untyped,unused-ignore]
 
+        tmpfs = {"/tmp": f"size={settings.tmp_bytes},nr_inodes={settings.tmp_inodes},mode=1777,nosuid,nodev"}
         limits = {"nofile": 256, "core": 0}
         if self.podman:
             limits["nproc"] = NPROC

@@ -69,18 +69,9 @@ def choose(record: Record, share: float, seed: int) -> dict[str, list[tuple[Row,
 
 
 def answer_forms(record: Record) -> dict[str, str]:
-    """By arm, how its model marks its answer: as the checkpoint named ``treatment`` does, where the arm is that one."""
-    base, treatment = record.head["config"]["model"], record.head["config"].get("treatment") or {}
-    # Of two revisions of one model the revision decides, else a revision may be known only since the run.
-    revised = base["source"] == treatment.get("source")
-
-    def form(model: Row) -> str:
-        is_it = model.get("source") == treatment.get("source") and (
-            not revised or model.get("revision") == treatment.get("revision") != base.get("revision")
-        )
-        return str((treatment if treatment and is_it else base).get("answer", "plain"))
-
-    return {c["arm"]: form(record.head["models"][c["model"]]) for c in record.head["cells"]}
+    """By arm, how its model marks its answer: as the run's model does, where the record says nothing else."""
+    usual = record.head["config"]["model"].get("answer", "plain")
+    return {c["arm"]: c.get("answer", usual) for c in record.head["cells"]}
 
 
 def _regrade_task(

@@ -177,6 +177,9 @@ def _head(shop: Workshop, plan: Plan, graded: list[Graded], overlap: dict[str, A
             "executor": g.verdicts.facts()["executor"],
             "engine": g.samples.facts()["engine"],
             "tokens": g.samples.facts()["new_tokens"],
+            **(
+                {"answer": form} if (form := answer_form(plan.config, g.cell.model)) != plan.config.model.answer else {}
+            ),
         }
         for g in graded
     ]

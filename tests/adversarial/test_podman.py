@@ -32,7 +32,9 @@ def podman() -> Iterator[PoolExecutor]:
     service = [binary, *where, "--cgroup-manager", "cgroupfs", "--runtime", runc, "system", "service", "-t", "0"]
     socket = folder / "socket"
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*service, f"unix://{socket}"], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*service, f"unix://{socket}"], stdout=log, stderr=log, cwd=folder
+        )  # it leaves a file there
     try:
         deadline = time.monotonic() + 60.0
         while not socket.exists() and time.monotonic() < deadline and process.poll() is None:
