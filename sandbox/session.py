@@ -31,6 +31,7 @@ class Session:
         self.over = False
         self.cpu = 0.0
         self.wall = 0.0
+        self.code = b""  # what the source compiles to, where that is known
         self.candidate: Run | None = None
         self.oracle: Run | None = None
 
@@ -89,8 +90,9 @@ class Session:
 
     def start_candidate(self, mode: bytes, entry: str, items: list[bytes], **options: Any) -> None:
         """Queue the candidate's process."""
-        texts = [text.encode("utf-8", "surrogatepass") for text in (entry, self.job.source)]
-        message = frames.pack_items([mode, *texts, *items])
+        source = "" if self.code else self.job.source
+        texts = [text.encode("utf-8", "surrogatepass") for text in (entry, source)]
+        message = frames.pack_items([mode, *texts, self.code, *items])
         self.candidate = self._queue("candidate", self.left(), message, options)
 
     def start_oracle(self, header: dict[str, Any], items: list[bytes], **options: Any) -> None:
@@ -106,6 +108,11 @@ class Session:
         """Add up what the candidate used."""
         self.cpu += ending.cpu
         self.wall += ending.wall
+
+    def not_a_program(self, record: bytes, cpu: float) -> None:
+        """Finish a job whose source was found not to compile, at a cost of ``cpu`` seconds."""
+        self.cpu = cpu
+        self.finish(*interpret(record))
 
     def failed_to_load(self, run: Run) -> bool:
         """Finish when the program itself did not load. The record is the candidate's word on its own failure."""

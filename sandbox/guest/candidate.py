@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import builtins
 import errno
+import marshal
 import os
 import random
 import sys
+import time
 import types
 from typing import Any
 
@@ -26,6 +28,16 @@ SEED = 20260402
 """Seed of ``random`` for programs: one that draws without seeding gets the same verdict on every worker."""
 
 _MAX_DETAIL = 300
+
+Program = str | types.CodeType
+"""Source, or what it was compiled to before."""
+
+SYNTAX = (b'["c","SyntaxError"', b'["c","IndentationError"', b'["c","TabError"')
+"""How records begin of programs that no process could compile. Other failures may depend on a process's limits."""
+
+CODE_BYTES = 256 * 2**10
+COMPILE_SECONDS = 0.05
+"""Programs that compile to more bytes, or take longer, compile themselves: within their own limits."""
 
 
 def send(kind: int, payload: bytes) -> None:
@@ -81,17 +93,44 @@ def new_module(name: str) -> types.ModuleType:
     return module
 
 
-def load(source: str, name: str) -> types.ModuleType | bytes:
-    """Execute a program as a module of that name, or say why it could not be.
-
-    A program that ends in ``sys.exit()`` has ended well: what it defined so far can be called.
-    """
+def compiled(source: str) -> types.CodeType | bytes:
+    """A program's code, or a record of why there is none."""
     try:
-        code = compile(source, MODULE, "exec", dont_inherit=True)
+        return compile(source, MODULE, "exec", dont_inherit=True)
     except MemoryError as error:
         return _record(describe(error, "compile"))
     except BaseException as error:  # SyntaxError, ValueError (NUL byte, surrogates), RecursionError, OverflowError
         return _record(["c", *describe(error, "compile")[1:]])
+
+
+def compile_all(sources: list[bytes]) -> None:
+    """For each program its code, or that it cannot be compiled; or neither, where it should find that out itself."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for source in sources:
+        begun = time.process_time()
+        found = compiled(source.decode("utf-8", "surrogatepass"))
+        if isinstance(found, bytes):
+            settled = found.startswith(SYNTAX)
+            reply = frames.BROKEN + found
+        else:
+            reply = frames.CODE + marshal.dumps(found)
+            settled = len(reply) <= CODE_BYTES
+        if not settled or time.process_time() - begun > COMPILE_SECONDS:
+            reply = frames.UNSETTLED
+        send(frames.MORE, reply)
+    send(frames.DONE, b"")
+
+
+def load(program: Program, name: str) -> types.ModuleType | bytes:
+    """Execute a program as a module of that name, or say why it could not be.
+
+    A program that ends in ``sys.exit()`` has ended well: what it defined so far can be called.
+    """
+    code = program if isinstance(program, types.CodeType) else compiled(program)
+    if isinstance(code, bytes):
+        return code
     module = new_module(name)
     try:
         exec(code, module.__dict__)
@@ -118,9 +157,9 @@ def call(module: types.ModuleType, entry: str, arguments: bytes) -> bytes:
         return _record(describe(error, "call"))
 
 
-def run_calls(source: str, entry: str, items: list[bytes], keep: bool) -> None:
+def run_calls(program: Program, entry: str, items: list[bytes], keep: bool) -> None:
     """Load the program, answer the calls given, then (``keep``) those that still come."""
-    loaded = load(source, MODULE)
+    loaded = load(program, MODULE)
     if isinstance(loaded, bytes):
         send(frames.DONE, loaded)
         return
@@ -137,7 +176,7 @@ def run_calls(source: str, entry: str, items: list[bytes], keep: bool) -> None:
         send(frames.WAIT, call(loaded, entry, receive()))
 
 
-def run_program(source: str, text: bytes) -> None:
+def run_program(program: Program, text: bytes) -> None:
     """Run a whole program with text on its standard input, as ``python program.py`` would."""
     stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
     frames.write_all(stdin, text)
@@ -145,18 +184,15 @@ def run_program(source: str, text: bytes) -> None:
     os.dup2(stdin, 0)
     os.close(stdin)
     sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    result = load_main(source)
+    result = load_main(program)
     send(frames.DONE, result)
 
 
-def load_main(source: str) -> bytes:
+def load_main(program: Program) -> bytes:
     """Execute as ``__main__``, wait for its threads, run its exit handlers, flush its output."""
-    try:
-        code = compile(source, MODULE, "exec", dont_inherit=True)
-    except MemoryError as error:
-        return _record(describe(error, "compile"))
-    except BaseException as error:  # SyntaxError, ValueError (NUL byte, surrogates), RecursionError, OverflowError
-        return _record(["c", *describe(error, "compile")[1:]])
+    code = program if isinstance(program, types.CodeType) else compiled(program)
+    if isinstance(code, bytes):
+        return code
     module = new_module("__main__")
     outcome = _record(["v"])
     try:
@@ -201,9 +237,11 @@ def prepare() -> None:
     What the interpreter writes to its code and caches here, no job has to write, which would cost it a copied page.
     """
     arguments = _dumps(("", ([3.5, 1.0, 2.0, 8.25], ("One", " two")), {}))
+    code = marshal.dumps(compiled(_REHEARSED))
     for _ in range(REHEARSALS):
         source, *items = frames.unpack_items(frames.pack_items([_REHEARSED.encode(), arguments]))
-        module = load(source.decode("utf-8", "surrogatepass"), MODULE)
+        load(source.decode("utf-8", "surrogatepass"), MODULE)
+        module = load(marshal.loads(code), MODULE)
         if isinstance(module, types.ModuleType):
             for item in items:
                 call(module, "rehearse", item)
@@ -215,9 +253,12 @@ def prepare() -> None:
 
 def main() -> None:
     """Entry of a job's process."""
-    mode, entry, source, *items = frames.unpack_items(receive())
-    text = source.decode("utf-8", "surrogatepass")
+    mode, entry, source, code, *items = frames.unpack_items(receive())
+    if mode == frames.COMPILE:
+        compile_all(items)
+        return
+    program = marshal.loads(code) if code else source.decode("utf-8", "surrogatepass")
     if mode == frames.PROGRAM:
-        run_program(text, items[0])
+        run_program(program, items[0])
     else:
-        run_calls(text, entry.decode("utf-8", "surrogatepass"), items, mode == frames.LIVE)
+        run_calls(program, entry.decode("utf-8", "surrogatepass"), items, mode == frames.LIVE)

@@ -31,8 +31,11 @@ HELLO, EXIT, OUTPUT = 4, 5, 6
 MORE, WAIT, DONE = 11, 12, 13
 
 
-# Modes of a candidate's process: the first item of its message; entry point, source and inputs follow.
+# Modes of a candidate's process: the first item of its message; entry point, source, code and inputs follow.
 CALLS, LIVE, PROGRAM = b"calls", b"live", b"program"
+# Mode of a process that only compiles; and how its records begin: code follows · a compile error follows · unsettled.
+COMPILE = b"compile"
+CODE, BROKEN, UNSETTLED = b"c", b"b", b"u"
 
 
 def pack(header: Any, items: Sequence[bytes] = ()) -> bytes:
