@@ -8,6 +8,7 @@ modules for reasons of its own still gets its results through.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import errno
 import marshal
 import os
@@ -111,13 +112,13 @@ def compile_all(sources: list[bytes]) -> None:
     for source in sources:
         begun = time.process_time()
         found = compiled(source.decode("utf-8", "surrogatepass"))
-        if isinstance(found, bytes):
-            settled = found.startswith(SYNTAX)
+        reply = frames.UNSETTLED
+        if not isinstance(found, bytes):
+            with contextlib.suppress(ValueError, MemoryError):  # nested too deeply, or too large
+                reply = frames.CODE + marshal.dumps(found)
+        elif found.startswith(SYNTAX):
             reply = frames.BROKEN + found
-        else:
-            reply = frames.CODE + marshal.dumps(found)
-            settled = len(reply) <= CODE_BYTES
-        if not settled or time.process_time() - begun > COMPILE_SECONDS:
+        if len(reply) > CODE_BYTES or time.process_time() - begun > COMPILE_SECONDS:
             reply = frames.UNSETTLED
         send(frames.MORE, reply)
     send(frames.DONE, b"")
