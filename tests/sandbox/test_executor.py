@@ -71,7 +71,7 @@ def test_every_mbpp_solution_passes(executor: PoolExecutor) -> None:
     jobs = []
     for p in task.problems():  # without doc strings: they are not indented as the solutions are
         source = p.prompt[: p.prompt.index("    '''")] + p.canonical_solution
-        jobs.append(Job(p.id, source, task.plan(p)))
+        jobs.append(Job(p.id, source, task.plan(p), task.limits(p)))
     reports = list(executor.run(jobs))
     assert [r for r in reports if not r.passed] == []
     assert len(reports) == 427
