@@ -44,6 +44,7 @@ class Precompiler:
         if len(session.job.source) > SOURCE_CHARACTERS:
             session.begin()
             return
+        session.announce()
         self.waiting.append(session)
         if len(self.waiting) >= GROUP:
             self.flush()

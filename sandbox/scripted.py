@@ -23,14 +23,32 @@ class ScriptSession(Session):
 
     script: Script
     exploring = False
+    announced = False
     bad: Finding | None = None
+
+    def announce(self) -> None:
+        """Its script's answers wait for this program's, too."""
+        self._know_script().expected += 1
+        self.announced = True
+
+    def _know_script(self) -> Script:
+        assert isinstance(self.job.plan, CheckScript)
+        self.script = self.pool.scripts.get(self.job.plan)
+        return self.script
+
+    def _arrive(self) -> None:
+        """What was announced is here: it counts by itself from now on."""
+        if self.announced:
+            self.announced = False
+            self.script.expected -= 1
 
     def start(self) -> None:
         """With the calls that are known; to find them out; or behind a program that is finding them out."""
-        assert isinstance(self.job.plan, CheckScript)
-        self.script = script = self.pool.scripts.get(self.job.plan)
+        self._arrive()
+        script = self._know_script()
         if script.live_only:
             self._begin_live()
+            self.pool.scripts.consider(script)
         elif script.arguments:
             self._begin_batch()
         elif script.explored and not self.exploring:
@@ -42,6 +60,9 @@ class ScriptSession(Session):
     def finish(self, outcome: Outcome, detail: str = "", passed: int = 0, total: int = 0) -> None:
         """Report, and let others use what was found out."""
         super().finish(outcome, detail, passed, total)
+        if self.announced:
+            self._arrive()
+            self.pool.scripts.consider(self.script)
         self._release()
 
     def _release(self) -> None:

@@ -35,6 +35,9 @@ class Session:
         self.candidate: Run | None = None
         self.oracle: Run | None = None
 
+    def announce(self) -> None:
+        """Told before :meth:`begin` where that comes later."""
+
     def begin(self) -> None:
         """Start (again) from nothing."""
         self.attempts += 1
