@@ -24,8 +24,8 @@ from sandbox.scripts import Scripts
 from sandbox.session import Session
 from sandbox.worker import GRACE, Launcher, Worker
 
-UNDER_WAY = 40
-"""Jobs under way for each candidate worker: enough that programs for the same script meet at its oracle."""
+UNDER_WAY = 64
+"""Jobs under way for each candidate worker: enough that programs meet where they are compiled and judged together."""
 
 START_FAILURES = 3
 """Workers that may fail to start in a row before the executor gives up."""
@@ -138,8 +138,11 @@ class PoolExecutor:
 
     def step(self, timeout: float = 1.0) -> None:
         """Hand out work, move bytes, notice the dead."""
-        if self.precompiler.waiting and not self.queues["candidate"]:
-            self.precompiler.flush()
+        if not self.queues["candidate"]:
+            if self.precompiler.waiting:
+                self.precompiler.flush()
+            if self.scripts.ready and not self.queues["oracle"]:
+                self.scripts.flush()
         self._dispatch()
         for worker in list(self.workers):
             try:

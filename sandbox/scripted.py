@@ -103,7 +103,7 @@ class ScriptSession(Session):
         elif self.bad is not None and not run.records:
             self.finish(*self.bad)
         else:
-            self.pool.scripts.add(self.script, Answers(self, run.records, self._judged))
+            self.pool.scripts.add(Answers(self, self.script, run.records, self._judged))
             return
         self.pool.scripts.consider(self.script)
 
@@ -140,8 +140,9 @@ class ScriptSession(Session):
         """The program is loaded, or has answered."""
         if self.oracle is None:
             self.start_oracle(
-                self.script.header([0], live=True), [], live=True, on_wait=self._oracle_asks, on_exit=self._oracle_over
-            )
+                {"mode": "scripts", "live": True, "scripts": [self.script.header([0])]}, [],
+                live=True, on_wait=self._oracle_asks, on_exit=self._oracle_over,
+            )  # fmt: skip
         else:
             self.oracle.say(record)
 

@@ -1,12 +1,14 @@
 """What is known of a test script, and the programs whose answers wait for its verdict.
 
 The calls a script makes are remembered (inputs only), so that later programs get all of them in one batch. Answers that
-wait for the same script are judged by one oracle process where that is safe (:mod:`sandbox.sharing`).
+wait are judged by one oracle process, those for one script after each other, where that is safe
+(:mod:`sandbox.sharing`).
 """
 
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +30,9 @@ KNOWN_CALLS = 20_000
 GROUP = 32
 """Programs that one oracle process judges at most."""
 
+ENOUGH = 24
+"""So many programs with shareable scripts are judged at once; fewer where there is nothing else to do."""
+
 GROUP_BYTES = 256 * 2**10
 """Answers of more bytes than this are not made to wait for others."""
 
@@ -43,6 +48,7 @@ class Answers:
     """What one candidate returned, and who wants to know the verdict."""
 
     session: Session
+    script: Script
     records: list[bytes]
     on_verdict: Callable[[Verdict, int], None]
 
@@ -65,14 +71,12 @@ class Script:
         self.expected = 0  # programs that run with the known calls and have not answered yet
         self.waiting: list[Answers] = []
 
-    def header(self, counts: list[int], live: bool) -> dict[str, object]:
+    def header(self, counts: list[int]) -> dict[str, object]:
         """What the oracle needs to judge programs with so many answers each."""
         return {
-            "mode": "script",
             "script": self.plan.script,
             "context": self.plan.context,
             "entry": self.plan.entry_point,
-            "live": live,
             "digests": self.digests[: max(counts, default=0)],
             "counts": counts,
         }
@@ -91,6 +95,7 @@ class Scripts:
         self.pool = pool
         self.known: collections.OrderedDict[CheckScript, Script] = collections.OrderedDict()
         self.held = 0
+        self.ready: list[Answers] = []  # to be judged, those of a script together
 
     @property
     def full(self) -> bool:
@@ -111,33 +116,42 @@ class Scripts:
     def forget_work(self) -> None:
         """Nothing is under way any more."""
         self.held = 0
+        self.ready.clear()
         for script in self.known.values():
             script.explored = False
             script.followers.clear()
             script.expected = 0
             script.waiting.clear()
 
-    def add(self, script: Script, answers: Answers) -> None:
+    def add(self, answers: Answers) -> None:
         """A program has answered: its verdict follows, alone or with others."""
         self.held += answers.size
-        script.waiting.append(answers)
-        self.consider(script)
+        answers.script.waiting.append(answers)
+        self.consider(answers.script)
 
     def consider(self, script: Script) -> None:
-        """Judge what waits, unless more is to be expected soon."""
+        """What waits can be judged, unless more is to be expected soon."""
         if not script.waiting:
             return
         enough = len(script.waiting) >= GROUP or sum(a.size for a in script.waiting) > GROUP_BYTES
         if enough or self.full or not script.shareable or not script.expected:
             group, script.waiting = script.waiting, []
             if script.shareable:
-                self._judge(script, group)
+                self.ready += group
+                if len(self.ready) >= ENOUGH or enough or self.full:
+                    self.flush()
             else:
                 for answers in group:
-                    self._judge(script, [answers])
+                    self._judge([answers])
 
-    def _judge(self, script: Script, group: list[Answers]) -> None:
-        """Queue one oracle process for some programs' answers."""
+    def flush(self) -> None:
+        """Judge what can be judged."""
+        ready, self.ready = self.ready, []
+        for begin in range(0, len(ready), GROUP):
+            self._judge(ready[begin : begin + GROUP])
+
+    def _judge(self, group: list[Answers]) -> None:
+        """Queue one oracle process for some programs' answers, whatever their scripts."""
 
         def over(run: Run, ending: Ending) -> None:
             verdicts = [json.loads(record) for record in run.records]
@@ -149,7 +163,7 @@ class Scripts:
                 if not failed.session.over:
                     failed.session.finish(*examined_badly(ending))
             if rest:
-                self._judge(script, rest)
+                self._judge(rest)
             for answers, (outcome, detail, calls) in zip(group, verdicts, strict=False):
                 self.held -= answers.size
                 if not answers.session.over:
@@ -161,8 +175,12 @@ class Scripts:
                 self.held -= answers.size
                 answers.session.restart(reason, began, avoid)
 
-        counts = [len(answers.records) for answers in group]
-        message = frames.pack(script.header(counts, live=False), [r for a in group for r in a.records])
+        parts = [
+            script.header([len(answers.records) for answers in mine])
+            for script, mine in itertools.groupby(group, lambda answers: answers.script)
+        ]
+        header = {"mode": "scripts", "live": False, "scripts": parts}
+        message = frames.pack(header, [r for a in group for r in a.records])
         run = Run(
             self.pool.number(), "oracle", ORACLE_LIMITS, message, on_exit=over, on_lost=lost, tests=len(group),
             avoid=group[0].session.avoid,

@@ -195,28 +195,30 @@ class Script:
             check(proxy)
 
 
-def run_script(header: dict[str, Any], items: list[bytes]) -> None:
+def run_scripts(header: dict[str, Any], items: list[bytes]) -> None:
     """Judge one program after the other and report outcome, detail and the number of calls made, for each.
 
-    ``header["counts"]`` says how many of ``items`` are whose. It ends early after a verdict that may have cost this
-    process its health; the host then has the rest judged elsewhere.
+    ``header["scripts"]`` has the scripts, each with ``counts``: how many of ``items`` are whose. It ends early after a
+    verdict that may have cost this process its health; the host then has the rest judged elsewhere.
     """
-    script: Script | None = None
     position = 0
-    for count in header["counts"]:
-        border = Border(items[position : position + count], header["digests"], header["live"])
-        position += count
-        outcome, detail = "passed", ""
-        try:
-            script = script or Script(header)
-            script.judge(border)
-            if border.calls == 0:
-                outcome, detail = "infra_error", "the test script never called the candidate"
-        except BaseException as error:
-            outcome, detail = classify(error)
-        send(frames.MORE, codec.text_of([outcome, detail, border.calls]))
-        if outcome in ("memory", "infra_error"):
-            break
+    for part in header["scripts"]:
+        script: Script | None = None
+        for count in part["counts"]:
+            border = Border(items[position : position + count], part["digests"], header["live"])
+            position += count
+            outcome, detail = "passed", ""
+            try:
+                script = script or Script(part)
+                script.judge(border)
+                if border.calls == 0:
+                    outcome, detail = "infra_error", "the test script never called the candidate"
+            except BaseException as error:
+                outcome, detail = classify(error)
+            send(frames.MORE, codec.text_of([outcome, detail, border.calls]))
+            if outcome in ("memory", "infra_error"):
+                send(frames.DONE, b"")
+                return
     send(frames.DONE, b"")
 
 
@@ -262,7 +264,7 @@ def prepare() -> None:
 def main() -> None:
     """Entry of a job's process."""
     header, items = frames.unpack(receive())
-    if header["mode"] == "script":
-        run_script(header, items)
+    if header["mode"] == "scripts":
+        run_scripts(header, items)
     else:
         run_comparison(header, items)

@@ -8,7 +8,9 @@ import pytest
 
 from harness.tasks.humaneval import load_humaneval
 from sandbox import CheckScript, Job, Limits, Outcome
+from sandbox.guest import frames
 from sandbox.pool import PoolExecutor
+from sandbox.run import Run
 from sandbox.scripts import GROUP
 from sandbox.sharing import is_shareable
 
@@ -134,3 +136,42 @@ def test_programs_for_many_scripts_at_once(executor: PoolExecutor) -> None:
     for order in (jobs, by_script):
         outcomes = {r.key: r.passed for r in executor.run(order)}
         assert outcomes == {j.key: j.source == good for j in order}
+
+
+@pytest.mark.slow
+def test_scripts_judged_by_one_process_do_not_meet(executor: PoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among others: one that never ends on an answer, one that exhausts memory, one that is broken, two with state."""
+    scripts = {
+        "plain": "def check(candidate):\n    assert candidate(1) == 4\n",
+        "endless": "def check(candidate):\n    n = candidate(1)\n    while n == 5:\n        pass\n    assert n == 4\n",
+        "greedy": "def check(candidate):\n    n = candidate(1)\n    assert n == 4 or [0] * 10**10\n",
+        "broken": "def check(candidate):\n    if candidate(1) != 4:\n        raise SystemExit\n",
+        "names": "seen = 4\ndef check(candidate):\n    assert candidate(1) == seen\n",
+        "no names": "def check(candidate):\n    n = candidate(1)\n    try:\n        seen\n    except NameError:\n"
+        "        pass\n    assert n == 4\n",
+    }
+    on_five = {"endless": Outcome.CPU_TIMEOUT, "greedy": Outcome.MEMORY, "broken": Outcome.INFRA_ERROR}
+    jobs = []
+    for copy in range(8):  # so many that no worker is in want of work
+        for name, text in scripts.items():
+            plan = CheckScript(text, f"f{copy}")
+            assert is_shareable(plan.script)
+            for answer in (4, 5) if name != "endless" or copy == 4 else (4,):
+                jobs.append(Job(f"{name}, {copy}, {answer}", f"def f{copy}(x): return {answer}", plan, QUICK))
+    mixed = []
+    submit = executor.submit
+
+    def watched(run: Run) -> None:
+        if run.role == "oracle" and not run.live:
+            header, _ = frames.unpack(run.message)
+            mixed.append(len(header["scripts"]))
+        submit(run)
+
+    list(executor.run(jobs))  # now the calls are known
+    monkeypatch.setattr(executor, "submit", watched)
+    outcomes = {r.key: r.outcome for r in executor.run(jobs)}
+    assert max(mixed) > 3, "no process judged several scripts"
+    for job in jobs:
+        name, _, answer = job.key.split(", ")
+        expected = Outcome.PASSED if answer == "4" else on_five.get(name, Outcome.WRONG_ANSWER)
+        assert outcomes[job.key] is expected, job.key
