@@ -110,16 +110,17 @@ ABLATION = Ablation(
     name="matched_decoding",
     question="If the base model is decoded with the settings SSD used, does it match the SSD model?",
     asked_by="ssd.md Q3, Q13, Q14 and Q15; discussion of arXiv:2604.01193 ('sampler truncation folded into weights')",
+    # As registered, word for word: a committed record was decided by it, and `harness audit` compares.
     rule=(
         "'Decoding does not explain it' requires ssd@eval to beat base and every base@X, each at one-sided 2.5 % "
         "(intersection–union, so no adjustment). 'Two-stage decoding explains it' requires ssd@eval > base and "
-        "equivalence of ssd@eval and base@two_stage within the margin (two one-sided tests at 5 %). A difference that "
-        "is shown goes before equality within a margin. Anything else is inconclusive, with the smallest effect the "
-        "design could have seen."
+        "equivalence of ssd@eval and base@two_stage within the margin (two one-sided tests at 5 %). Anything else is "
+        "inconclusive, with the smallest effect the design could have seen."
     ),
     outcomes={
         "supported": "the fine-tuning adds something that no tested decoding of the base gives",
-        "equivalent": "the fine-tuning does what its theory says, and decoding the base in two stages does it for free",
+        "equivalent": "the fine-tuning does what its theory says, and decoding the base in two stages does it for free "
+        "(where the first holds too, a difference that is shown goes before equality within a margin)",
         "inconclusive": "this design cannot tell; the smallest detectable effect says how far it could see",
     },
     settings=Settings,
