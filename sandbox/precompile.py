@@ -63,7 +63,8 @@ class Precompiler:
                 if kind == frames.BROKEN:
                     session.not_a_program(body, ending.cpu / len(group))
                 else:
-                    session.code = body if kind == frames.CODE else b""
+                    if kind == frames.CODE:
+                        session.code = body
                     session.begin()
             for session in group[len(run.records) :]:
                 session.begin()
